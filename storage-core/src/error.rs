@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::version::Version;
+
 /// What every fallible operation returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -141,6 +143,35 @@ impl Error {
         Self::new(ErrorKind::LimitExceeded, format!("{what} is {got}, the limit is {limit}"))
             .with_context("limit", limit.to_string())
             .with_context("got", got.to_string())
+    }
+
+    /// [`ErrorKind::AlreadyExists`]: a create-only write met something.
+    pub fn already_exists() -> Self {
+        Self::new(ErrorKind::AlreadyExists, "it already exists")
+    }
+
+    /// [`ErrorKind::PreconditionFailed`]: another version than asked for is there, or nothing.
+    pub fn precondition_failed(current: Option<&Version>) -> Self {
+        match current {
+            Some(version) => Self::new(ErrorKind::PreconditionFailed, "it was changed since: another version is there now")
+                .with_context("current", version.to_string()),
+            None => Self::new(ErrorKind::PreconditionFailed, "the version asked for is gone: nothing is there now"),
+        }
+    }
+
+    /// [`ErrorKind::NotModified`]: the version the caller has is the current one.
+    pub fn not_modified() -> Self {
+        Self::new(ErrorKind::NotModified, "it was not changed since that version")
+    }
+
+    /// [`ErrorKind::PreconditionFailed`] of a guard, told apart from the write's own condition by [`Error::is_guard_failed`].
+    pub fn guard_failed(guard: impl Into<String>) -> Self {
+        Self::new(ErrorKind::PreconditionFailed, "what the write is guarded by was changed since").with_context("guard", guard)
+    }
+
+    /// Whether it was the guard, not the write's own condition, that did not hold.
+    pub fn is_guard_failed(&self) -> bool {
+        self.kind() == ErrorKind::PreconditionFailed && self.context_value("guard").is_some()
     }
 
     /// The coarse class.
