@@ -1,0 +1,41 @@
+//! What developers and CI run: `cargo xtask test`, `cargo xtask lint` and `cargo xtask docs`.
+
+mod cargo;
+mod docs;
+mod lint;
+mod metadata;
+mod report;
+mod test;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+Usage: cargo xtask <command>
+
+  test [-- args]   every test, each factory feature alone, the crate outside the workspace, generated documents;
+                   args go to the test programs (a name to filter by, --nocapture, …)
+  lint             formatting, clippy, documentation, oldest Rust, licences and bans, package contents
+  docs [--check]   write the generated sections of the documents, or show where they are out of date";
+
+/// Any error: every step only prints it.
+type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["test"] => test::run(&[]),
+        ["test", "--", for_tests @ ..] => test::run(for_tests),
+        ["lint"] => lint::run(),
+        ["docs"] => docs::run(docs::Mode::Write),
+        ["docs", "--check"] => docs::run(docs::Mode::Check),
+        ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            ExitCode::SUCCESS
+        }
+        _ => {
+            eprintln!("{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! `cargo test` over the whole workspace, doctests included.
+
+use std::io::{BufRead, BufReader, IsTerminal, pipe, stdout};
+
+use super::totals::Totals;
+use crate::Result;
+use crate::cargo::{cargo, describe};
+
+/// Runs every test, shows cargo's output as it comes and adds its summary lines to the totals.
+pub(super) fn run(for_tests: &[&str], totals: &mut Totals) -> Result<()> {
+    let mut command = cargo([
+        "test",
+        "--workspace",
+        "--all-features",
+        "--locked",
+        "--no-fail-fast",
+    ]);
+    if stdout().is_terminal() {
+        command.arg("--color=always");
+    }
+    command.arg("--").args(for_tests);
+    println!("{}", describe(&command));
+
+    // One pipe for both streams: cargo names a test program on one, and the program answers on the other.
+    let (reader, writer) = pipe()?;
+    command.stdout(writer.try_clone()?).stderr(writer);
+    let mut child = command.spawn()?;
+    drop(command); // It holds the pipe's writing end, and reading would never end.
+
+    for line in BufReader::new(reader).split(b'\n') {
+        let line = String::from_utf8_lossy(&line?).into_owned();
+        println!("{line}");
+        totals.read_line(&line);
+    }
+    let status = child.wait()?;
+    match (status.success(), totals.failed()) {
+        (true, _) => Ok(()),
+        (false, 0) => Err(format!("cargo test ended with {status}, though no test that ran failed").into()),
+        (false, failed) => Err(format!("{failed} tests failed").into()),
+    }
+}
