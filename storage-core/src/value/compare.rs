@@ -72,9 +72,7 @@ pub fn is_nan(value: RawBsonRef<'_>) -> bool {
 }
 
 fn compare_at(a: RawBsonRef<'_>, b: RawBsonRef<'_>, depth: usize) -> Ordering {
-    use RawBsonRef::{
-        Array, Binary, Boolean, DateTime, Document, Double, Int32, Int64, ObjectId, String,
-    };
+    use RawBsonRef::{Array, Binary, Boolean, DateTime, Document, Double, Int32, Int64, ObjectId, String};
     match (a, b) {
         (Int32(a), b) => compare_at(Int64(a.into()), b, depth),
         (a, Int32(b)) => compare_at(a, Int64(b.into()), depth),
@@ -108,7 +106,9 @@ fn integer_with_float(integer: i64, float: f64) -> Ordering {
     }
     let whole = float.trunc();
     #[allow(clippy::cast_possible_truncation)] // whole, and within i64 by the two tests above
-    integer.cmp(&(whole as i64)).then_with(|| floats(0.0, float - whole))
+    integer
+        .cmp(&(whole as i64))
+        .then_with(|| floats(0.0, float - whole))
 }
 
 fn documents(a: &RawDocument, b: &RawDocument, depth: usize) -> Ordering {
@@ -121,7 +121,9 @@ fn documents(a: &RawDocument, b: &RawDocument, depth: usize) -> Ordering {
 }
 
 fn arrays(a: &RawArray, b: &RawArray, depth: usize) -> Ordering {
-    in_turn(elements(a, depth), elements(b, depth), |a, b| compare_at(a, b, depth + 1))
+    in_turn(elements(a, depth), elements(b, depth), |a, b| {
+        compare_at(a, b, depth + 1)
+    })
 }
 
 /// The first difference decides; without one, the shorter is less.
@@ -148,13 +150,22 @@ fn binaries(a: RawBinaryRef<'_>, b: RawBinaryRef<'_>) -> Ordering {
 
 /// The length MongoDB compares by, which for the old binary subtype includes a length of its own.
 pub(super) fn stored_length(binary: RawBinaryRef<'_>) -> usize {
-    binary.bytes.len() + if binary.subtype == BinarySubtype::BinaryOld { 4 } else { 0 }
+    binary.bytes.len()
+        + if binary.subtype == BinarySubtype::BinaryOld {
+            4
+        } else {
+            0
+        }
 }
 
 /// The fields that count in the order, of a document at this depth.
 pub(super) fn fields(document: &RawDocument, depth: usize) -> impl Iterator<Item = (&str, RawBsonRef<'_>)> {
     let limit = if depth > MAX_DEPTH { 0 } else { usize::MAX };
-    document.iter().map_while(Result::ok).map(|(name, value)| (name.as_str(), value)).take(limit)
+    document
+        .iter()
+        .map_while(Result::ok)
+        .map(|(name, value)| (name.as_str(), value))
+        .take(limit)
 }
 
 /// The elements that count in the order, of an array at this depth.

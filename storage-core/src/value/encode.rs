@@ -132,7 +132,11 @@ fn encode_number(float: f64, residual: u16, out: &mut Vec<u8>) {
         0 // below negative infinity, which is 000F…
     } else {
         let bits = (float + 0.0).to_bits(); // adding zero turns -0.0 into 0.0
-        if bits & SIGN_BIT == 0 { bits | SIGN_BIT } else { !bits }
+        if bits & SIGN_BIT == 0 {
+            bits | SIGN_BIT
+        } else {
+            !bits
+        }
     };
     out.extend_from_slice(&bits.to_be_bytes());
     out.extend_from_slice(&residual.to_be_bytes());

@@ -28,7 +28,9 @@ impl FieldPath {
     pub fn new(segments: impl IntoIterator<Item = impl Into<String>>) -> Result<Self> {
         let segments: Vec<String> = segments.into_iter().map(Into::into).collect();
         if segments.is_empty() {
-            return Err(Error::invalid_argument("a field path needs at least one field name"));
+            return Err(Error::invalid_argument(
+                "a field path needs at least one field name",
+            ));
         }
         Ok(Self(segments))
     }
@@ -46,7 +48,9 @@ impl FieldPath {
     pub fn lookup<'a>(&self, document: &'a RawDocument) -> Result<Option<RawBsonRef<'a>>> {
         let mut value = RawBsonRef::Document(document);
         for segment in &self.0 {
-            let RawBsonRef::Document(document) = value else { return Ok(None) };
+            let RawBsonRef::Document(document) = value else {
+                return Ok(None);
+            };
             match document.get(segment) {
                 Ok(Some(inner)) => value = inner,
                 Ok(None) => return Ok(None),
@@ -68,7 +72,11 @@ impl From<&str> for FieldPath {
         while let Some(character) = characters.next() {
             match character {
                 '.' => segments.push(std::mem::take(&mut segment)),
-                '\\' => segment.push(characters.next_if(|next| matches!(next, '.' | '\\')).unwrap_or('\\')),
+                '\\' => segment.push(
+                    characters
+                        .next_if(|next| matches!(next, '.' | '\\'))
+                        .unwrap_or('\\'),
+                ),
                 _ => segment.push(character),
             }
         }
@@ -150,7 +158,10 @@ mod tests {
         ] {
             assert_eq!(FieldPath::from(text).segments(), segments, "{text:?}");
         }
-        assert_eq!(FieldPath::new(Vec::<String>::new()).unwrap_err().kind(), ErrorKind::InvalidArgument);
+        assert_eq!(
+            FieldPath::new(Vec::<String>::new()).unwrap_err().kind(),
+            ErrorKind::InvalidArgument
+        );
     }
 
     #[test]
