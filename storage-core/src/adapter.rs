@@ -33,7 +33,8 @@ pub trait StorageAdapter: StorageBackend {
     ///
     /// # Errors
     /// `Corrupt` when what is stored is not a document.
-    async fn get(&self, collection: &Name, id: &DocumentId, now: Timestamp) -> Result<Option<StoredDocument>>;
+    async fn get(&self, collection: &Name, id: &DocumentId, now: Timestamp)
+    -> Result<Option<StoredDocument>>;
 
     /// Reads many documents, in the order asked.
     ///
@@ -181,7 +182,14 @@ pub struct PutRequest {
 impl PutRequest {
     /// An unconditional write of a document that does not expire.
     pub const fn new(id: DocumentId, body: RawDocumentBuf, now: Timestamp) -> Self {
-        Self { id, body, condition: Condition::Always, expires_at: None, guard: None, now }
+        Self {
+            id,
+            body,
+            condition: Condition::Always,
+            expires_at: None,
+            guard: None,
+            now,
+        }
     }
 }
 
@@ -202,13 +210,21 @@ pub struct DeleteDocumentRequest {
 impl DeleteDocumentRequest {
     /// An unconditional delete.
     pub const fn new(id: DocumentId, now: Timestamp) -> Self {
-        Self { id, if_version: None, guard: None, now }
+        Self {
+            id,
+            if_version: None,
+            guard: None,
+            now,
+        }
     }
 }
 
 /// A second document a write depends on, decided atomically with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(clippy::exhaustive_structs, reason = "a place and a version are all there is to it")]
+#[allow(
+    clippy::exhaustive_structs,
+    reason = "a place and a version are all there is to it"
+)]
 pub struct DocumentGuard {
     /// Its collection.
     pub collection: Name,
@@ -272,7 +288,14 @@ pub struct FindRequest {
 impl FindRequest {
     /// The first page of up to 100 documents.
     pub const fn new(filter: Filter, sort: Vec<Sort>, now: Timestamp) -> Self {
-        Self { filter, sort, after: None, limit: 100, allow_scan: false, now }
+        Self {
+            filter,
+            sort,
+            after: None,
+            limit: 100,
+            allow_scan: false,
+            now,
+        }
     }
 }
 
@@ -303,7 +326,12 @@ pub struct Explanation {
 impl Explanation {
     /// An explanation.
     pub const fn new(access: AccessKind, index: Option<String>, filtered: bool, sorted: bool) -> Self {
-        Self { access, index, filtered, sorted }
+        Self {
+            access,
+            index,
+            filtered,
+            sorted,
+        }
     }
 }
 
@@ -333,7 +361,10 @@ pub struct AppendRequest {
 impl AppendRequest {
     /// At the end, wherever that is.
     pub const fn new(entries: Vec<Bytes>) -> Self {
-        Self { entries, expected: None }
+        Self {
+            entries,
+            expected: None,
+        }
     }
 }
 

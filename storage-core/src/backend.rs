@@ -96,7 +96,13 @@ pub trait StorageBackend: Send + Sync + fmt::Debug + 'static {
     ///
     /// # Errors
     /// `Unsupported` unless `copy` is declared; otherwise those of `write`.
-    async fn copy(&self, _area: Area, _from: &Key, _to: &Key, _request: WriteRequest) -> Result<Option<Version>> {
+    async fn copy(
+        &self,
+        _area: Area,
+        _from: &Key,
+        _to: &Key,
+        _request: WriteRequest,
+    ) -> Result<Option<Version>> {
         Err(Error::unsupported("copy"))
     }
 
@@ -196,7 +202,10 @@ impl ByteRange {
 
 /// When a write may happen.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[allow(clippy::exhaustive_enums, reason = "a backend must decide every condition; a new one is a new contract")]
+#[allow(
+    clippy::exhaustive_enums,
+    reason = "a backend must decide every condition; a new one is a new contract"
+)]
 pub enum Condition {
     /// Always.
     #[default]
@@ -220,13 +229,19 @@ pub struct WriteRequest {
 impl WriteRequest {
     /// A write under this condition.
     pub const fn when(condition: Condition) -> Self {
-        Self { condition, guard: None }
+        Self {
+            condition,
+            guard: None,
+        }
     }
 }
 
 /// A second object a write depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(clippy::exhaustive_structs, reason = "a key and a version are all there is to it")]
+#[allow(
+    clippy::exhaustive_structs,
+    reason = "a key and a version are all there is to it"
+)]
 pub struct ObjectGuard {
     /// The object that must not have changed.
     pub key: Key,
@@ -245,7 +260,9 @@ pub struct DeleteRequest {
 impl DeleteRequest {
     /// A delete of exactly this version.
     pub const fn if_version(version: Version) -> Self {
-        Self { if_version: Some(version) }
+        Self {
+            if_version: Some(version),
+        }
     }
 }
 
@@ -268,7 +285,13 @@ pub struct ListRequest {
 impl ListRequest {
     /// Everything under a prefix, 1,000 entries a page (S3's page), names only.
     pub fn new(prefix: impl Into<String>) -> Self {
-        Self { prefix: prefix.into(), start_after: None, delimiter: false, limit: 1000, with_meta: false }
+        Self {
+            prefix: prefix.into(),
+            start_after: None,
+            delimiter: false,
+            limit: 1000,
+            with_meta: false,
+        }
     }
 }
 

@@ -22,7 +22,10 @@ impl Timestamp {
     /// Later by `duration`, saturating at the end of time.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
+        Self(
+            self.0
+                .saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)),
+        )
     }
 }
 
@@ -66,7 +69,10 @@ impl Clock for SystemClock {
         #[cfg(target_os = "linux")]
         {
             let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-            Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+            Duration::new(
+                time.tv_sec.unsigned_abs(),
+                u32::try_from(time.tv_nsec).unwrap_or(0),
+            )
         }
         #[cfg(not(target_os = "linux"))]
         {

@@ -116,7 +116,9 @@ pub enum Support {
 impl Support {
     /// Correct, at this cost.
     pub const fn emulated(cost: &'static str) -> Self {
-        Self::Emulated { cost: Cow::Borrowed(cost) }
+        Self::Emulated {
+            cost: Cow::Borrowed(cost),
+        }
     }
 
     /// Whether it is there at all.
@@ -249,14 +251,21 @@ impl std::fmt::Display for Capability {
 impl Declaration {
     /// A backend of this name with plain objects only: everything else absent, to be filled in.
     pub fn new(backend: impl Into<Cow<'static, str>>) -> Self {
-        Self { backend: backend.into(), objects: ObjectsDeclaration::new(), documents: None, logs: None }
+        Self {
+            backend: backend.into(),
+            objects: ObjectsDeclaration::new(),
+            documents: None,
+            logs: None,
+        }
     }
 
     /// Whether, and how, a capability is there.
     pub fn support(&self, capability: Capability) -> Support {
         let objects = &self.objects;
         let documents = |pick: fn(&DocumentsDeclaration) -> &Support| {
-            self.documents.as_ref().map_or(Support::Absent, |section| pick(section).clone())
+            self.documents
+                .as_ref()
+                .map_or(Support::Absent, |section| pick(section).clone())
         };
         let native = |present: bool| if present { Support::Native } else { Support::Absent };
         match capability {

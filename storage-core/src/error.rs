@@ -125,7 +125,10 @@ impl Error {
 
     /// [`ErrorKind::Unsupported`]: `what` names the capability that is missing.
     pub fn unsupported(what: impl fmt::Display) -> Self {
-        Self::new(ErrorKind::Unsupported, format!("{what} is not supported by this backend"))
+        Self::new(
+            ErrorKind::Unsupported,
+            format!("{what} is not supported by this backend"),
+        )
     }
 
     /// [`ErrorKind::InvalidArgument`].
@@ -140,9 +143,12 @@ impl Error {
 
     /// [`ErrorKind::LimitExceeded`]: `what` names the limit, `limit` is the most that is allowed, `got` what was given.
     pub fn limit_exceeded(what: &'static str, limit: u64, got: u64) -> Self {
-        Self::new(ErrorKind::LimitExceeded, format!("{what} is {got}, the limit is {limit}"))
-            .with_context("limit", limit.to_string())
-            .with_context("got", got.to_string())
+        Self::new(
+            ErrorKind::LimitExceeded,
+            format!("{what} is {got}, the limit is {limit}"),
+        )
+        .with_context("limit", limit.to_string())
+        .with_context("got", got.to_string())
     }
 
     /// [`ErrorKind::AlreadyExists`]: a create-only write met something.
@@ -153,10 +159,37 @@ impl Error {
     /// [`ErrorKind::PreconditionFailed`]: another version than asked for is there, or nothing.
     pub fn precondition_failed(current: Option<&Version>) -> Self {
         match current {
-            Some(version) => Self::new(ErrorKind::PreconditionFailed, "it was changed since: another version is there now")
-                .with_context("current", version.to_string()),
-            None => Self::new(ErrorKind::PreconditionFailed, "the version asked for is gone: nothing is there now"),
+            Some(version) => Self::new(
+                ErrorKind::PreconditionFailed,
+                "it was changed since: another version is there now",
+            )
+            .with_context("current", version.to_string()),
+            None => Self::new(
+                ErrorKind::PreconditionFailed,
+                "the version asked for is gone: nothing is there now",
+            ),
         }
+    }
+
+    /// [`ErrorKind::UniqueViolation`]: `holder` is the document that already has the key in this index.
+    pub fn unique_violation(index: impl Into<String>, holder: impl Into<String>) -> Self {
+        let (index, holder) = (index.into(), holder.into());
+        Self::new(
+            ErrorKind::UniqueViolation,
+            format!("document {holder:?} already has this value in the unique index {index:?}"),
+        )
+        .with_context("index", index)
+        .with_context("holder", holder)
+    }
+
+    /// [`ErrorKind::PreconditionFailed`] of a log whose next sequence number is not the one expected.
+    pub fn log_moved(expected: u64, end: u64) -> Self {
+        Self::new(
+            ErrorKind::PreconditionFailed,
+            format!("the log's next sequence number is {end}, not {expected}, and other entries stand there"),
+        )
+        .with_context("expected", expected.to_string())
+        .with_context("end", end.to_string())
     }
 
     /// [`ErrorKind::NotModified`]: the version the caller has is the current one.
@@ -166,7 +199,11 @@ impl Error {
 
     /// [`ErrorKind::PreconditionFailed`] of a guard, told apart from the write's own condition by [`Error::is_guard_failed`].
     pub fn guard_failed(guard: impl Into<String>) -> Self {
-        Self::new(ErrorKind::PreconditionFailed, "what the write is guarded by was changed since").with_context("guard", guard)
+        Self::new(
+            ErrorKind::PreconditionFailed,
+            "what the write is guarded by was changed since",
+        )
+        .with_context("guard", guard)
     }
 
     /// Whether it was the guard, not the write's own condition, that did not hold.
@@ -216,7 +253,9 @@ impl Error {
 
     /// One further fact by name.
     pub fn context_value(&self, name: &str) -> Option<&str> {
-        self.context().find(|(known, _)| *known == name).map(|(_, value)| value)
+        self.context()
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| value)
     }
 
     /// Says whether the write may have happened.
@@ -278,7 +317,11 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = &self.0;
-        f.write_str(if inner.operation.is_empty() { "use storage" } else { &inner.operation })?;
+        f.write_str(if inner.operation.is_empty() {
+            "use storage"
+        } else {
+            &inner.operation
+        })?;
         if let Some(key) = &inner.key {
             write!(f, " {key:?}")?;
         }
@@ -333,13 +376,23 @@ mod tests {
             .with_backend("fs")
             .with_key("notes/a.txt")
             .with_source(std::io::Error::other("os error 28"));
-        assert_eq!(error.to_string(), "write object \"notes/a.txt\" on fs: the disk is full");
-        assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "os error 28");
+        assert_eq!(
+            error.to_string(),
+            "write object \"notes/a.txt\" on fs: the disk is full"
+        );
+        assert_eq!(
+            std::error::Error::source(&error).unwrap().to_string(),
+            "os error 28"
+        );
     }
 
     #[test]
     fn the_first_to_name_a_thing_wins() {
-        let error = Error::invalid_argument("x").with_key("inner").with_key("outer").with_operation("a").with_operation("b");
+        let error = Error::invalid_argument("x")
+            .with_key("inner")
+            .with_key("outer")
+            .with_operation("a")
+            .with_operation("b");
         assert_eq!((error.key(), error.operation()), (Some("inner"), "a"));
     }
 }

@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::name::Name;
-use crate::value::encode;
 use crate::value::FieldPath;
+use crate::value::encode;
 
 /// The definition of an index over one collection.
 ///
@@ -72,7 +72,14 @@ impl Index {
 
     fn new<P: Into<FieldPath>>(kind: IndexKind, name: String, fields: impl IntoIterator<Item = P>) -> Self {
         let fields = fields.into_iter().map(Into::into).collect();
-        Self { name, fields, kind, unique: false, sparse: false, each: false }
+        Self {
+            name,
+            fields,
+            kind,
+            unique: false,
+            sparse: false,
+            each: false,
+        }
     }
 
     /// No two documents that have every field may have equal keys.
@@ -107,7 +114,12 @@ impl Index {
         } else if self.fields.len() > 16 {
             // MongoDB takes 32; half of that keeps compound keys within the shortest key limit.
             "has more than 16 fields"
-        } else if self.fields.iter().enumerate().any(|(at, field)| self.fields[..at].contains(field)) {
+        } else if self
+            .fields
+            .iter()
+            .enumerate()
+            .any(|(at, field)| self.fields[..at].contains(field))
+        {
             "names a field twice"
         } else if self.each && self.fields.len() > 1 {
             "is over each element, so it takes exactly one field"
@@ -129,7 +141,10 @@ impl Index {
         }
         let complete = values.iter().all(Option::is_some);
         if self.sparse && values.iter().all(Option::is_none) {
-            return Ok(IndexKeys { keys: Vec::new(), complete });
+            return Ok(IndexKeys {
+                keys: Vec::new(),
+                complete,
+            });
         }
         let mut keys = Vec::with_capacity(1);
         if let (true, [Some(RawBsonRef::Array(elements))]) = (self.each, values.as_slice()) {
@@ -141,7 +156,9 @@ impl Index {
             keys.dedup();
         } else {
             if !self.each
-                && let Some(at) = values.iter().position(|value| matches!(value, Some(RawBsonRef::Array(_))))
+                && let Some(at) = values
+                    .iter()
+                    .position(|value| matches!(value, Some(RawBsonRef::Array(_))))
             {
                 return Err(Error::invalid_argument(format!(
                     "field {} is an array, and index {:?} takes single values; declare the index with each()",
@@ -154,7 +171,11 @@ impl Index {
         Ok(IndexKeys { keys, complete })
     }
 
-    fn key<'a>(&self, values: impl IntoIterator<Item = Option<RawBsonRef<'a>>>, max_key_bytes: u64) -> Result<Vec<u8>> {
+    fn key<'a>(
+        &self,
+        values: impl IntoIterator<Item = Option<RawBsonRef<'a>>>,
+        max_key_bytes: u64,
+    ) -> Result<Vec<u8>> {
         let mut key = Vec::new();
         for value in values {
             encode(value, &mut key);
@@ -163,9 +184,11 @@ impl Index {
             IndexKind::Hash => Ok(hash_key(&key)),
             IndexKind::Btree if key.len() as u64 > max_key_bytes => {
                 let fields: Vec<_> = self.fields.iter().map(ToString::to_string).collect();
-                Err(Error::limit_exceeded("the index key in bytes", max_key_bytes, key.len() as u64)
-                    .with_context("index", &self.name)
-                    .with_context("fields", fields.join(", ")))
+                Err(
+                    Error::limit_exceeded("the index key in bytes", max_key_bytes, key.len() as u64)
+                        .with_context("index", &self.name)
+                        .with_context("fields", fields.join(", ")),
+                )
             }
             IndexKind::Btree => Ok(key),
         }
@@ -201,6 +224,10 @@ impl IndexStats {
     /// Entries per key; 0 for an empty index.
     #[allow(clippy::cast_precision_loss, reason = "a statistic")]
     pub fn average_entries_per_key(&self) -> f64 {
-        if self.unique_keys == 0 { 0.0 } else { self.total_entries as f64 / self.unique_keys as f64 }
+        if self.unique_keys == 0 {
+            0.0
+        } else {
+            self.total_entries as f64 / self.unique_keys as f64
+        }
     }
 }

@@ -91,6 +91,11 @@ name! {
 }
 
 impl DocumentId {
+    /// Less than every id.
+    pub(crate) fn least() -> Self {
+        Self(Arc::from(""))
+    }
+
     /// A fresh id: 128 random bits in lower-case hex.
     pub fn random() -> Self {
         Self(format!("{:032x}", crate::random::random_u128()).into())

@@ -9,8 +9,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::index::{Index, IndexKind, hash_key};
 use crate::query::{Comparison, Direction, Filter, Position, Sort};
 use crate::raw::{encode_bson, with_raw};
-use crate::value::{bracket, bracket_range, encode, is_nan, string_prefix_range};
 use crate::value::FieldPath;
+use crate::value::{bracket, bracket_range, encode, is_nan, string_prefix_range};
 
 /// How a query is answered.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,7 +87,11 @@ impl IndexAccess {
     /// key and an id after the position's, then entries with later keys (earlier ones when reversed).
     pub fn resume_key(&self, position: &Position) -> Vec<u8> {
         if self.index.kind == IndexKind::Hash {
-            return self.ranges.first().map(|range| range.lower.clone()).unwrap_or_default();
+            return self
+                .ranges
+                .first()
+                .map(|range| range.lower.clone())
+                .unwrap_or_default();
         }
         let mut key = self.pinned.clone();
         for at in &self.sorted {
@@ -104,7 +108,11 @@ impl Plan {
     /// `IndexRequired` when none answers and no scan is allowed; the message names an index that would.
     pub fn of(request: &FindRequest, indexes: &[Index]) -> Result<Self> {
         if request.filter == Filter::All && request.sort.is_empty() {
-            return Ok(Self { access: Access::Ids, residual: Filter::All, sort: false });
+            return Ok(Self {
+                access: Access::Ids,
+                residual: Filter::All,
+                sort: false,
+            });
         }
         let best = indexes
             .iter()
@@ -115,7 +123,11 @@ impl Plan {
         }
         if request.allow_scan {
             let sort = !request.sort.is_empty();
-            return Ok(Self { access: Access::Scan, residual: request.filter.clone(), sort });
+            return Ok(Self {
+                access: Access::Scan,
+                residual: request.filter.clone(),
+                sort,
+            });
         }
         Err(index_required(request))
     }
@@ -133,9 +145,20 @@ impl Plan {
 
 /// Prefers, in this order: delivers the order, pins more fields, bounds a range, leaves nothing to filter, has fewer fields.
 fn rank(plan: &Plan) -> (bool, usize, bool, bool, std::cmp::Reverse<usize>) {
-    let Access::Index(access) = &plan.access else { return Default::default() };
-    let bounded = access.ranges.iter().all(|range| range.upper.is_some() && range.lower != access.pinned);
-    (!plan.sort, access.pinned.len(), bounded, plan.residual == Filter::All, std::cmp::Reverse(access.index.fields.len()))
+    let Access::Index(access) = &plan.access else {
+        return Default::default();
+    };
+    let bounded = access
+        .ranges
+        .iter()
+        .all(|range| range.upper.is_some() && range.lower != access.pinned);
+    (
+        !plan.sort,
+        access.pinned.len(),
+        bounded,
+        plan.residual == Filter::All,
+        std::cmp::Reverse(access.index.fields.len()),
+    )
 }
 
 /// The plan that uses this index, if it narrows the filter or delivers the order of everything.
@@ -145,7 +168,11 @@ fn candidate(request: &FindRequest, index: &Index) -> Option<Plan> {
     let mut pinned = Vec::new();
     let mut pinned_fields = 0;
     for field in &index.fields {
-        let Some((at, value)) = conjuncts.iter().enumerate().find_map(|(at, filter)| Some((at, pin(filter, field)?))) else {
+        let Some((at, value)) = conjuncts
+            .iter()
+            .enumerate()
+            .find_map(|(at, filter)| Some((at, pin(filter, field)?)))
+        else {
             break;
         };
         pinned.extend_from_slice(&encode_bson(value));
@@ -159,8 +186,15 @@ fn candidate(request: &FindRequest, index: &Index) -> Option<Plan> {
     let narrowed;
     let ranges = if open.is_empty() {
         narrowed = true;
-        let key = if index.kind == IndexKind::Hash { hash_key(&pinned) } else { pinned.clone() };
-        vec![KeyRange { upper: Some(successor(&key)), lower: key }]
+        let key = if index.kind == IndexKind::Hash {
+            hash_key(&pinned)
+        } else {
+            pinned.clone()
+        };
+        vec![KeyRange {
+            upper: Some(successor(&key)),
+            lower: key,
+        }]
     } else if let Some((at, values)) = list_of(&conjuncts, &open[0])
         && (index.kind == IndexKind::Btree || index.fields.len() == 1)
     {
@@ -168,7 +202,10 @@ fn candidate(request: &FindRequest, index: &Index) -> Option<Plan> {
         if !values.contains(&Bson::Null) {
             used.insert(at);
         }
-        values.iter().map(|value| list_range(index, &pinned, value)).collect()
+        values
+            .iter()
+            .map(|value| list_range(index, &pinned, value))
+            .collect()
     } else if index.kind == IndexKind::Hash || index.each {
         return None;
     } else {
@@ -188,21 +225,41 @@ fn candidate(request: &FindRequest, index: &Index) -> Option<Plan> {
         .iter()
         .enumerate()
         .filter(|(at, _)| !used.contains(at))
-        .fold(Filter::All, |residual, (_, filter)| residual.and((*filter).clone()));
-    let pinned = if index.kind == IndexKind::Hash { Vec::new() } else { pinned };
+        .fold(Filter::All, |residual, (_, filter)| {
+            residual.and((*filter).clone())
+        });
+    let pinned = if index.kind == IndexKind::Hash {
+        Vec::new()
+    } else {
+        pinned
+    };
     let sorted = match order {
         Some(_) => positions_of_open_fields(request, index, pinned_fields),
         None => Vec::new(),
     };
     let reverse = order == Some(Direction::Descending);
-    let access = IndexAccess { index: index.clone(), ranges, reverse, pinned, sorted };
-    Some(Plan { access: Access::Index(access), residual, sort: order.is_none() })
+    let access = IndexAccess {
+        index: index.clone(),
+        ranges,
+        reverse,
+        pinned,
+        sorted,
+    };
+    Some(Plan {
+        access: Access::Index(access),
+        residual,
+        sort: order.is_none(),
+    })
 }
 
 /// The value a condition pins a field to.
 fn pin<'a>(filter: &'a Filter, field: &FieldPath) -> Option<&'a Bson> {
     match filter {
-        Filter::Compare { field: over, comparison: Comparison::Eq, value } if over == field => Some(value),
+        Filter::Compare {
+            field: over,
+            comparison: Comparison::Eq,
+            value,
+        } if over == field => Some(value),
         Filter::In { field: over, values } if over == field => match values.as_slice() {
             [value] => Some(value),
             _ => None,
@@ -212,10 +269,13 @@ fn pin<'a>(filter: &'a Filter, field: &FieldPath) -> Option<&'a Bson> {
 }
 
 fn list_of<'a>(conjuncts: &[&'a Filter], field: &FieldPath) -> Option<(usize, &'a [Bson])> {
-    conjuncts.iter().enumerate().find_map(|(at, filter)| match filter {
-        Filter::In { field: over, values } if over == field => Some((at, values.as_slice())),
-        _ => None,
-    })
+    conjuncts
+        .iter()
+        .enumerate()
+        .find_map(|(at, filter)| match filter {
+            Filter::In { field: over, values } if over == field => Some((at, values.as_slice())),
+            _ => None,
+        })
 }
 
 fn list_range(index: &Index, pinned: &[u8], value: &Bson) -> KeyRange {
@@ -223,7 +283,10 @@ fn list_range(index: &Index, pinned: &[u8], value: &Bson) -> KeyRange {
     key.extend_from_slice(&encode_bson(value));
     if index.kind == IndexKind::Hash {
         let key = hash_key(&key);
-        return KeyRange { upper: Some(successor(&key)), lower: key };
+        return KeyRange {
+            upper: Some(successor(&key)),
+            lower: key,
+        };
     }
     KeyRange::beginning_with(key)
 }
@@ -245,8 +308,14 @@ fn bounds(conjuncts: &[&Filter], field: &FieldPath, pinned: &[u8]) -> Bounds {
     let mut exact = Vec::new();
     for (at, filter) in conjuncts.iter().enumerate() {
         let (lower, upper) = match filter {
-            Filter::Compare { field: over, comparison, value } if over == field => {
-                let Some(bounds) = bounds_of(*comparison, value) else { continue };
+            Filter::Compare {
+                field: over,
+                comparison,
+                value,
+            } if over == field => {
+                let Some(bounds) = bounds_of(*comparison, value) else {
+                    continue;
+                };
                 // As with equality, the key of null is also that of a missing field.
                 if *value != Bson::Null {
                     exact.push(at);
@@ -269,7 +338,11 @@ fn bounds(conjuncts: &[&Filter], field: &FieldPath, pinned: &[u8]) -> Bounds {
         }
     }
     let empty = range.upper.as_ref().is_some_and(|upper| *upper <= range.lower);
-    Bounds { range: (!empty).then_some(range), bounded, exact }
+    Bounds {
+        range: (!empty).then_some(range),
+        bounded,
+        exact,
+    }
 }
 
 /// The encoded bounds of a range condition; equal bounds where it matches nothing. `None` for conditions that are no range.
@@ -281,7 +354,10 @@ fn bounds_of(comparison: Comparison, value: &Bson) -> Option<(Vec<u8>, Vec<u8>)>
         }
         let (first, end) = bracket_range(bracket(value));
         // NaN is the least of numbers for sorting, and in no range.
-        let first = if matches!(value, bson::raw::RawBsonRef::Int64(_) | bson::raw::RawBsonRef::Double(_)) {
+        let first = if matches!(
+            value,
+            bson::raw::RawBsonRef::Int64(_) | bson::raw::RawBsonRef::Double(_)
+        ) {
             let mut least = Vec::new();
             encode(Some(bson::raw::RawBsonRef::Double(f64::NEG_INFINITY)), &mut least);
             least
@@ -291,8 +367,11 @@ fn bounds_of(comparison: Comparison, value: &Bson) -> Option<(Vec<u8>, Vec<u8>)>
         (first, end)
     });
     if end.is_empty() {
-        return matches!(comparison, Comparison::Lt | Comparison::Le | Comparison::Gt | Comparison::Ge)
-            .then(|| (key.clone(), key));
+        return matches!(
+            comparison,
+            Comparison::Lt | Comparison::Le | Comparison::Gt | Comparison::Ge
+        )
+        .then(|| (key.clone(), key));
     }
     Some(match comparison {
         Comparison::Lt => (first, key),
@@ -315,21 +394,38 @@ fn successor(key: &[u8]) -> Vec<u8> {
 /// Where in the sort the fields behind the pinned ones stand.
 fn positions_of_open_fields(request: &FindRequest, index: &Index, pinned_fields: usize) -> Vec<usize> {
     let open = index.fields.iter().skip(pinned_fields);
-    open.filter_map(|field| request.sort.iter().position(|sort| sort.field == *field)).collect()
+    open.filter_map(|field| request.sort.iter().position(|sort| sort.field == *field))
+        .collect()
 }
 
 /// The direction in which an index must be read to deliver the order asked, if it can.
-fn order_delivered(request: &FindRequest, index: &Index, pinned_fields: usize, ranges: usize) -> Option<Direction> {
+fn order_delivered(
+    request: &FindRequest,
+    index: &Index,
+    pinned_fields: usize,
+    ranges: usize,
+) -> Option<Direction> {
     // Order among the fields that are pinned to one value is no order, except where an array may hold other values too.
     let pinned = &index.fields[..pinned_fields];
-    let asked: Vec<&Sort> = request.sort.iter().filter(|sort| index.each || !pinned.contains(&sort.field)).collect();
-    let open = if index.kind == IndexKind::Hash || index.each { &[][..] } else { &index.fields[pinned_fields..] };
+    let asked: Vec<&Sort> = request
+        .sort
+        .iter()
+        .filter(|sort| index.each || !pinned.contains(&sort.field))
+        .collect();
+    let open = if index.kind == IndexKind::Hash || index.each {
+        &[][..]
+    } else {
+        &index.fields[pinned_fields..]
+    };
     if asked.len() != open.len() || asked.iter().zip(open).any(|(sort, field)| sort.field != *field) {
         return None;
     }
     match asked.first() {
         None => (ranges <= 1).then_some(Direction::Ascending),
-        Some(first) => asked.iter().all(|sort| sort.direction == first.direction).then_some(first.direction),
+        Some(first) => asked
+            .iter()
+            .all(|sort| sort.direction == first.direction)
+            .then_some(first.direction),
     }
 }
 
@@ -344,11 +440,19 @@ fn index_required(request: &FindRequest) -> Error {
     };
     for filter in request.filter.conjuncts() {
         match filter {
-            Filter::Compare { field, comparison: Comparison::Eq, .. } | Filter::In { field, .. } => add(field),
+            Filter::Compare {
+                field,
+                comparison: Comparison::Eq,
+                ..
+            }
+            | Filter::In { field, .. } => add(field),
             _ => {}
         }
     }
-    match (request.sort.as_slice(), request.filter.conjuncts().find_map(Filter::ranged_field)) {
+    match (
+        request.sort.as_slice(),
+        request.filter.conjuncts().find_map(Filter::ranged_field),
+    ) {
         ([], Some(field)) => add(field),
         (sort, _) => sort.iter().for_each(|sort| add(&sort.field)),
     }
@@ -361,5 +465,9 @@ fn index_required(request: &FindRequest) -> Error {
         )
     };
     let error = Error::new(ErrorKind::IndexRequired, advice);
-    if fields.is_empty() { error } else { error.with_context("fields", fields.join(", ")) }
+    if fields.is_empty() {
+        error
+    } else {
+        error.with_context("fields", fields.join(", "))
+    }
 }

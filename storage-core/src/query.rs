@@ -67,7 +67,13 @@ impl Query {
 
     /// The documents that match a filter.
     pub const fn filter(filter: Filter) -> Self {
-        Self { filter, sort: Vec::new(), limit: None, after: None, allow_scan: false }
+        Self {
+            filter,
+            sort: Vec::new(),
+            limit: None,
+            after: None,
+            allow_scan: false,
+        }
     }
 
     /// The field equals the value, or is an array with an element that does. `eq` null matches null only, never a missing field.
@@ -101,27 +107,43 @@ impl Query {
     }
 
     fn compare(field: impl Into<FieldPath>, comparison: Comparison, value: impl Into<Bson>) -> Self {
-        Self::filter(Filter::Compare { field: field.into(), comparison, value: value.into() })
+        Self::filter(Filter::Compare {
+            field: field.into(),
+            comparison,
+            value: value.into(),
+        })
     }
 
     /// `eq` matches one of the values. An empty list matches nothing.
     pub fn is_in<V: Into<Bson>>(field: impl Into<FieldPath>, values: impl IntoIterator<Item = V>) -> Self {
-        Self::filter(Filter::In { field: field.into(), values: values.into_iter().map(Into::into).collect() })
+        Self::filter(Filter::In {
+            field: field.into(),
+            values: values.into_iter().map(Into::into).collect(),
+        })
     }
 
     /// The field exists and `is_in` does not match.
     pub fn not_in<V: Into<Bson>>(field: impl Into<FieldPath>, values: impl IntoIterator<Item = V>) -> Self {
-        Self::filter(Filter::NotIn { field: field.into(), values: values.into_iter().map(Into::into).collect() })
+        Self::filter(Filter::NotIn {
+            field: field.into(),
+            values: values.into_iter().map(Into::into).collect(),
+        })
     }
 
     /// The field is a string that begins with these bytes.
     pub fn prefix(field: impl Into<FieldPath>, prefix: impl Into<String>) -> Self {
-        Self::filter(Filter::Prefix { field: field.into(), prefix: prefix.into() })
+        Self::filter(Filter::Prefix {
+            field: field.into(),
+            prefix: prefix.into(),
+        })
     }
 
     /// The field is there, be it null, or is not.
     pub fn exists(field: impl Into<FieldPath>, exists: bool) -> Self {
-        Self::filter(Filter::Exists { field: field.into(), exists })
+        Self::filter(Filter::Exists {
+            field: field.into(),
+            exists,
+        })
     }
 
     /// Both conditions. Only the other query's filter counts; give order, limit and the rest once, on the result.
@@ -216,11 +238,18 @@ impl Query {
     /// `InvalidArgument` naming the field.
     pub(crate) fn checked(mut self) -> Result<Self> {
         if self.sort.len() > MAX_SORT_FIELDS {
-            return Err(Error::limit_exceeded("the number of sort fields", MAX_SORT_FIELDS as u64, self.sort.len() as u64));
+            return Err(Error::limit_exceeded(
+                "the number of sort fields",
+                MAX_SORT_FIELDS as u64,
+                self.sort.len() as u64,
+            ));
         }
         for (at, sort) in self.sort.iter().enumerate() {
             if self.sort[..at].iter().any(|earlier| earlier.field == sort.field) {
-                return Err(Error::invalid_argument(format!("field {} is in the sort twice", sort.field)));
+                return Err(Error::invalid_argument(format!(
+                    "field {} is in the sort twice",
+                    sort.field
+                )));
             }
         }
         self.filter = self.filter.checked()?;

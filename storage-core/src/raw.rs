@@ -22,17 +22,20 @@ pub(crate) fn with_raw<R>(value: &Bson, f: impl FnOnce(RawBsonRef<'_>) -> R) -> 
         Bson::String(value) => f(RawBsonRef::String(value)),
         Bson::DateTime(value) => f(RawBsonRef::DateTime(*value)),
         Bson::ObjectId(value) => f(RawBsonRef::ObjectId(*value)),
-        Bson::Binary(value) => {
-            f(RawBsonRef::Binary(bson::raw::RawBinaryRef { subtype: value.subtype, bytes: &value.bytes }))
-        }
+        Bson::Binary(value) => f(RawBsonRef::Binary(bson::raw::RawBinaryRef {
+            subtype: value.subtype,
+            bytes: &value.bytes,
+        })),
         // Canonical values have neither NUL in names nor types that cannot be written, so the conversions do not fail.
         Bson::Document(value) => {
             let raw = RawDocumentBuf::try_from(value).unwrap_or_default();
             f(RawBsonRef::Document(&raw))
         }
         Bson::Array(values) => {
-            let raw: RawArrayBuf =
-                values.iter().filter_map(|value| bson::RawBson::try_from(value.clone()).ok()).collect();
+            let raw: RawArrayBuf = values
+                .iter()
+                .filter_map(|value| bson::RawBson::try_from(value.clone()).ok())
+                .collect();
             f(RawBsonRef::Array(&raw))
         }
         other => {

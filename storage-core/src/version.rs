@@ -71,7 +71,10 @@ impl FromStr for Version {
         {
             return Ok(Self(Token::Nonce(bits)));
         }
-        if text.is_empty() || text.len() > MAX_NATIVE_BYTES || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        if text.is_empty()
+            || text.len() > MAX_NATIVE_BYTES
+            || !text.bytes().all(|byte| byte.is_ascii_graphic())
+        {
             return Err(Error::invalid_argument(format!("{text:?} is not a version")));
         }
         Ok(Self(Token::Native(text.into())))
@@ -97,7 +100,11 @@ mod tests {
 
     #[test]
     fn text_round_trips_and_rubbish_is_refused() {
-        for version in [Version::random(), Version::from_u128(0), "\"abc-1\"".parse().unwrap()] {
+        for version in [
+            Version::random(),
+            Version::from_u128(0),
+            "\"abc-1\"".parse().unwrap(),
+        ] {
             assert_eq!(version.to_string().parse::<Version>().unwrap(), version);
         }
         for rubbish in ["", "a b", "é", &"x".repeat(257)] {

@@ -6,8 +6,8 @@ use bson::raw::RawBsonRef;
 use bson::{Bson, RawDocument};
 
 use crate::error::{Error, Result};
-use crate::value::{bracket, canonical_value, compare, is_nan};
 use crate::value::FieldPath;
+use crate::value::{bracket, canonical_value, compare, is_nan};
 
 /// Which documents match.
 #[derive(Debug, Clone, PartialEq)]
@@ -128,7 +128,11 @@ impl Filter {
     /// The field a range or prefix is over.
     pub(crate) const fn ranged_field(&self) -> Option<&FieldPath> {
         match self {
-            Self::Compare { field, comparison: Comparison::Lt | Comparison::Le | Comparison::Gt | Comparison::Ge, .. }
+            Self::Compare {
+                field,
+                comparison: Comparison::Lt | Comparison::Le | Comparison::Gt | Comparison::Ge,
+                ..
+            }
             | Self::Prefix { field, .. } => Some(field),
             _ => None,
         }
@@ -158,8 +162,14 @@ impl Filter {
                 false
             }
             Self::Not(filter) => !filter.matches(document)?,
-            Self::Compare { field, comparison, value } => {
-                let Some(found) = field.lookup(document)? else { return Ok(false) };
+            Self::Compare {
+                field,
+                comparison,
+                value,
+            } => {
+                let Some(found) = field.lookup(document)? else {
+                    return Ok(false);
+                };
                 match comparison {
                     Comparison::Eq => equals_any(found, std::slice::from_ref(value))?,
                     Comparison::Ne => !equals_any(found, std::slice::from_ref(value))?,
@@ -191,22 +201,49 @@ impl Filter {
 
     fn checked_at(self, depth: usize) -> Result<Self> {
         if depth > MAX_FILTER_DEPTH {
-            return Err(Error::limit_exceeded("the depth of the filter", MAX_FILTER_DEPTH as u64, depth as u64));
+            return Err(Error::limit_exceeded(
+                "the depth of the filter",
+                MAX_FILTER_DEPTH as u64,
+                depth as u64,
+            ));
         }
-        let each = |filters: Vec<Self>| filters.into_iter().map(|filter| filter.checked_at(depth + 1)).collect::<Result<_>>();
+        let each = |filters: Vec<Self>| {
+            filters
+                .into_iter()
+                .map(|filter| filter.checked_at(depth + 1))
+                .collect::<Result<_>>()
+        };
         Ok(match self {
             Self::And(all) => Self::And(each(all)?),
             Self::Or(any) => Self::Or(each(any)?),
             Self::Not(filter) => Self::Not(Box::new(filter.checked_at(depth + 1)?)),
-            Self::Compare { field, comparison, value } => {
+            Self::Compare {
+                field,
+                comparison,
+                value,
+            } => {
                 let value = checked_value(&field, &value)?;
-                if !matches!(comparison, Comparison::Eq | Comparison::Ne) && matches!(value, Bson::Document(_)) {
-                    return Err(Error::invalid_argument(format!("a range over field {field} takes a scalar, not a document")));
+                if !matches!(comparison, Comparison::Eq | Comparison::Ne)
+                    && matches!(value, Bson::Document(_))
+                {
+                    return Err(Error::invalid_argument(format!(
+                        "a range over field {field} takes a scalar, not a document"
+                    )));
                 }
-                Self::Compare { field, comparison, value }
+                Self::Compare {
+                    field,
+                    comparison,
+                    value,
+                }
             }
-            Self::In { field, values } => Self::In { values: checked_values(&field, values)?, field },
-            Self::NotIn { field, values } => Self::NotIn { values: checked_values(&field, values)?, field },
+            Self::In { field, values } => Self::In {
+                values: checked_values(&field, values)?,
+                field,
+            },
+            Self::NotIn { field, values } => Self::NotIn {
+                values: checked_values(&field, values)?,
+                field,
+            },
             plain @ (Self::All | Self::Prefix { .. } | Self::Exists { .. }) => plain,
         })
     }
@@ -248,7 +285,9 @@ fn equals_any(found: RawBsonRef<'_>, wanted: &[Bson]) -> Result<bool> {
 
 /// `wanted` is in the order of the comparison function, so a long list is searched, not walked.
 fn equals_one(found: RawBsonRef<'_>, wanted: &[Bson]) -> bool {
-    wanted.binary_search_by(|value| crate::raw::with_raw(value, |value| compare(value, found))).is_ok()
+    wanted
+        .binary_search_by(|value| crate::raw::with_raw(value, |value| compare(value, found)))
+        .is_ok()
 }
 
 fn in_range(found: RawBsonRef<'_>, value: &Bson, accept: fn(Ordering) -> bool) -> bool {

@@ -38,7 +38,10 @@ impl Position {
                 None => Bson::Null,
             });
         }
-        Ok(Self { values, id: id.clone() })
+        Ok(Self {
+            values,
+            id: id.clone(),
+        })
     }
 
     /// Bytes that order as places do.
@@ -90,12 +93,16 @@ impl PageToken {
     /// The token of a position in a query.
     pub(crate) fn new(position: &Position, filter: &Filter, sort: &[Sort]) -> Result<Self> {
         let contents = Contents {
-            query: bson::Binary { subtype: bson::spec::BinarySubtype::Generic, bytes: fingerprint(filter, sort) },
+            query: bson::Binary {
+                subtype: bson::spec::BinarySubtype::Generic,
+                bytes: fingerprint(filter, sort),
+            },
             values: position.values.clone(),
             id: position.id.as_str().to_owned(),
         };
-        let bytes = bson::serialize_to_vec(&contents)
-            .map_err(|error| Error::new(crate::ErrorKind::Internal, "a page token cannot be written").with_source(error))?;
+        let bytes = bson::serialize_to_vec(&contents).map_err(|error| {
+            Error::new(crate::ErrorKind::Internal, "a page token cannot be written").with_source(error)
+        })?;
         Ok(Self(URL_SAFE_NO_PAD.encode(bytes)))
     }
 
@@ -105,13 +112,18 @@ impl PageToken {
         let bytes = URL_SAFE_NO_PAD.decode(&self.0).map_err(|_| forged())?;
         let contents: Contents = bson::deserialize_from_slice(&bytes).map_err(|_| forged())?;
         if contents.query.bytes != fingerprint(filter, sort) || contents.values.len() != sort.len() {
-            return Err(Error::invalid_argument("this page token belongs to another query; use it with the query it came from"));
+            return Err(Error::invalid_argument(
+                "this page token belongs to another query; use it with the query it came from",
+            ));
         }
         let mut values = Vec::with_capacity(contents.values.len());
         for value in &contents.values {
             values.push(crate::value::canonical_value(value).map_err(|_| forged())?);
         }
-        Ok(Position { values, id: DocumentId::new(contents.id).map_err(|_| forged())? })
+        Ok(Position {
+            values,
+            id: DocumentId::new(contents.id).map_err(|_| forged())?,
+        })
     }
 }
 
@@ -120,7 +132,14 @@ fn fingerprint(filter: &Filter, sort: &[Sort]) -> Vec<u8> {
     let mut bytes = Vec::new();
     describe(filter, &mut bytes);
     for sort in sort {
-        push_text(if sort.direction == Direction::Ascending { "+" } else { "-" }, &mut bytes);
+        push_text(
+            if sort.direction == Direction::Ascending {
+                "+"
+            } else {
+                "-"
+            },
+            &mut bytes,
+        );
         push_text(&sort.field.to_string(), &mut bytes);
     }
     Sha256::digest(&bytes)[..16].to_vec()
@@ -138,7 +157,14 @@ fn describe(filter: &Filter, out: &mut Vec<u8>) {
     match filter {
         Filter::All => push_text("all", out),
         Filter::And(filters) | Filter::Or(filters) => {
-            push_text(if matches!(filter, Filter::And(_)) { "and" } else { "or" }, out);
+            push_text(
+                if matches!(filter, Filter::And(_)) {
+                    "and"
+                } else {
+                    "or"
+                },
+                out,
+            );
             out.extend_from_slice(&filters.len().to_be_bytes());
             for filter in filters {
                 describe(filter, out);
@@ -148,7 +174,11 @@ fn describe(filter: &Filter, out: &mut Vec<u8>) {
             push_text("not", out);
             describe(filter, out);
         }
-        Filter::Compare { field, comparison, value } => {
+        Filter::Compare {
+            field,
+            comparison,
+            value,
+        } => {
             leaf(&format!("{comparison:?}"), field, std::slice::from_ref(value));
         }
         Filter::In { field, values } => leaf("in", field, values),
