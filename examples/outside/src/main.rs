@@ -1,21 +1,47 @@
-//! Writes an object, closes the storage, opens it again and reads the object back. With nothing set, it lies in
-//! `./data`.
+//! What a user's first program does: writes, closes, opens again and finds it all there. With nothing set, it lies
+//! in `./data`.
 
 use std::error::Error;
 
+use serde::{Deserialize, Serialize};
 use storage_factory::prelude::*;
+
+#[derive(Serialize, Deserialize)]
+struct User {
+    name: String,
+    age: u32,
+}
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let storage = storage_factory::open_from_env().await?;
     storage.objects().write("notes/a.txt", "hello").await?;
+    let users = storage.collection::<User>("users");
+    users.ensure_index(Index::btree("by_age", ["age"])).await?;
+    users
+        .put(
+            "ada",
+            &User {
+                name: "Ada".into(),
+                age: 36,
+            },
+        )
+        .await?;
     storage.close().await?;
 
     let storage = storage_factory::open_from_env().await?;
     let bytes = storage.objects().read("notes/a.txt").await?;
+    let users = storage.collection::<User>("users");
+    let adults: Vec<Document<User>> = users
+        .find(Query::ge("age", 18).limit(10))
+        .await?
+        .collect()
+        .await?;
     storage.close().await?;
 
     assert_eq!(bytes.as_deref(), Some(&b"hello"[..]));
+    assert_eq!(adults.len(), 1);
+    assert_eq!(adults[0].value.name, "Ada");
     println!("read back what was written");
     Ok(())
 }
