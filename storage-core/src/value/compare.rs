@@ -173,3 +173,153 @@ pub(super) fn elements(array: &RawArray, depth: usize) -> impl Iterator<Item = R
     let limit = if depth > MAX_DEPTH { 0 } else { usize::MAX };
     array.into_iter().map_while(Result::ok).take(limit)
 }
+
+#[cfg(test)]
+mod tests {
+    use bson::oid::ObjectId;
+    use bson::{Binary, Bson, DateTime, bson, rawdoc};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::value::arbitrary::{first, holder, number, value};
+
+    /// Values in ascending order; those on one line are equal.
+    fn ladder() -> Vec<Vec<Bson>> {
+        let binary = |subtype: u8, bytes: &[u8]| {
+            Bson::Binary(Binary {
+                subtype: subtype.into(),
+                bytes: bytes.into(),
+            })
+        };
+        let two_pow_53 = 1_i64 << 53;
+        vec![
+            vec![Bson::Null],
+            vec![Bson::Double(f64::NAN), Bson::Double(-f64::NAN)],
+            vec![Bson::Double(f64::NEG_INFINITY)],
+            vec![Bson::Double(-1e300)],
+            vec![Bson::Int64(i64::MIN), Bson::Double(-9_223_372_036_854_775_808.0)],
+            vec![Bson::Int64(i64::MIN + 1)],
+            vec![Bson::Double(-0.5)],
+            vec![
+                Bson::Int64(0),
+                Bson::Int32(0),
+                Bson::Double(0.0),
+                Bson::Double(-0.0),
+            ],
+            vec![Bson::Double(5e-324)],
+            vec![Bson::Int64(5), Bson::Int32(5), Bson::Double(5.0)],
+            vec![Bson::Double(5.5)],
+            vec![Bson::Int64(two_pow_53), Bson::Double(9_007_199_254_740_992.0)],
+            vec![Bson::Int64(two_pow_53 + 1)],
+            vec![Bson::Int64(two_pow_53 + 2), Bson::Double(9_007_199_254_740_994.0)],
+            vec![Bson::Int64(i64::MAX - 1)],
+            vec![Bson::Int64(i64::MAX)],
+            vec![Bson::Double(9_223_372_036_854_775_808.0)],
+            vec![Bson::Double(f64::INFINITY)],
+            vec![bson!("")],
+            vec![bson!("\0")],
+            vec![bson!("\0a")],
+            vec![bson!("\u{1}")],
+            vec![bson!("a")],
+            vec![bson!("a\0")],
+            vec![bson!("aa")],
+            vec![bson!("b")],
+            vec![bson!("\u{FFFF}")],
+            vec![bson!("😀")],
+            vec![bson!({})],
+            vec![bson!({ "b": null })],
+            vec![bson!({ "a": 1 }), bson!({ "a": 1.0 })],
+            vec![bson!({ "a": 1, "b": null })],
+            vec![bson!({ "a": 2 })],
+            vec![bson!({ "b": 0 })],  // the name before the value
+            vec![bson!({ "a": "" })], // the bracket before the name
+            vec![bson!([])],
+            vec![bson!([null])],
+            vec![bson!([1])],
+            vec![bson!([1, null])],
+            vec![bson!([1, 1])],
+            vec![bson!([[]])],
+            vec![binary(0, b"")],
+            vec![binary(0, b"b")],
+            vec![binary(5, b"a")],  // the subtype before the bytes
+            vec![binary(0, b"aa")], // the length before the subtype
+            vec![binary(128, b"aaaaa")],
+            vec![binary(2, b"a\0")], // counts four more bytes
+            vec![Bson::ObjectId(ObjectId::from_bytes([0; 12]))],
+            vec![Bson::ObjectId(ObjectId::from_bytes([255; 12]))],
+            vec![Bson::Boolean(false)],
+            vec![Bson::Boolean(true)],
+            vec![Bson::DateTime(DateTime::MIN)],
+            vec![Bson::DateTime(DateTime::from_millis(-1))],
+            vec![Bson::DateTime(DateTime::from_millis(0))],
+            vec![Bson::DateTime(DateTime::MAX)],
+            vec![Bson::MaxKey, Bson::MinKey, Bson::Undefined],
+        ]
+    }
+
+    #[test]
+    fn the_ladder_ascends_in_comparison_and_in_encoding() {
+        let rungs = ladder().into_iter().enumerate();
+        let values: Vec<_> = rungs
+            .flat_map(|(rung, equal)| equal.into_iter().map(move |value| (rung, holder(&value))))
+            .collect();
+        for (rung_a, a) in &values {
+            for (rung_b, b) in &values {
+                let (a, b) = (first(a), first(b));
+                assert_eq!(compare(a, b), rung_a.cmp(rung_b), "{a:?} and {b:?}");
+                let encoded = |value| crate::value::encode_to_vec(Some(value));
+                assert_eq!(
+                    encoded(a).cmp(&encoded(b)),
+                    rung_a.cmp(rung_b),
+                    "encodings of {a:?} and {b:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn missing_sorts_with_null() {
+        assert_eq!(compare_optional(None, Some(RawBsonRef::Null)), Ordering::Equal);
+        assert_eq!(
+            compare_optional(None, Some(RawBsonRef::Double(f64::NAN))),
+            Ordering::Less
+        );
+        assert_eq!(compare_optional(None, None), Ordering::Equal);
+    }
+
+    #[test]
+    fn bottomless_documents_are_ordered_without_descending() {
+        let deep = (0..2000).fold(rawdoc! {}, |inner, _| rawdoc! { "a": inner });
+        let deeper = rawdoc! { "a": deep.clone() };
+        assert_eq!(
+            compare(RawBsonRef::Document(&deep), RawBsonRef::Document(&deeper)),
+            Ordering::Equal
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_is_total(a in value(), b in value(), c in value()) {
+            total([&a, &b, &c])?;
+        }
+
+        #[test]
+        fn the_order_of_numbers_is_total(a in number(), b in number(), c in number()) {
+            total([&a, &b, &c])?;
+        }
+    }
+
+    fn total(values: [&Bson; 3]) -> Result<(), TestCaseError> {
+        let holders = values.map(holder);
+        let [a, b, c] = [0, 1, 2].map(|index| first(&holders[index]));
+        prop_assert_eq!(compare(a, a), Ordering::Equal);
+        prop_assert_eq!(compare(a, b), compare(b, a).reverse());
+        let mut sorted = [a, b, c];
+        sorted.sort_by(|a, b| compare(*a, *b));
+        let [low, middle, high] = sorted;
+        let (lower, upper) = (compare(low, middle), compare(middle, high));
+        prop_assert!(lower.is_le() && upper.is_le());
+        prop_assert_eq!(compare(low, high), lower.then(upper));
+        Ok(())
+    }
+}

@@ -159,3 +159,104 @@ fn escaped(text: &str, out: &mut Vec<u8>) {
     }
     out.extend_from_slice(text);
 }
+
+#[cfg(test)]
+mod tests {
+    use bson::{Binary, Bson, DateTime, bson};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::value::arbitrary::{first, holder, number, value};
+    use crate::value::compare;
+
+    fn encoded(value: &Bson) -> Vec<u8> {
+        encode_to_vec(Some(first(&holder(value))))
+    }
+
+    #[test]
+    fn the_table_at_the_head_holds() {
+        for (value, bytes) in [
+            (Bson::Null, "10"),
+            (Bson::Int64(5), "20 C014000000000000 0000"),
+            (Bson::Int64((1 << 53) + 1), "20 C340000000000000 0001"),
+            (Bson::Int64(i64::MAX), "20 C3DFFFFFFFFFFFFF 03FF"),
+            (Bson::Double(-0.0), "20 8000000000000000 0000"),
+            (Bson::Double(-1.0), "20 400FFFFFFFFFFFFF 0000"),
+            (Bson::Double(f64::NAN), "20 0000000000000000 0000"),
+            (bson!("a\0\u{1}"), "30 61 0101 0102 00"),
+            (bson!({ "n": null, "s": "x" }), "40 10 6E00 30 7300 7800 00"),
+            (bson!([null, "x"]), "50 10 30 7800 00"),
+            (
+                Bson::Binary(Binary {
+                    subtype: 9.into(),
+                    bytes: vec![1, 2],
+                }),
+                "60 00000002 09 0102",
+            ),
+            (Bson::ObjectId([7; 12].into()), "70 070707070707070707070707"),
+            (Bson::Boolean(true), "80 01"),
+            (Bson::DateTime(DateTime::from_millis(-1)), "90 7FFFFFFFFFFFFFFF"),
+        ] {
+            let hex: String = encoded(&value).iter().map(|byte| format!("{byte:02X}")).collect();
+            assert_eq!(hex, bytes.replace(' ', ""), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn missing_encodes_as_null() {
+        assert_eq!(encode_to_vec(None), encode_to_vec(Some(RawBsonRef::Null)));
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_order_as_values_do(a in value(), b in value()) {
+            orders_alike(&a, &b)?;
+        }
+
+        #[test]
+        fn bytes_order_as_numbers_do(a in number(), b in number()) {
+            orders_alike(&a, &b)?;
+        }
+
+        #[test]
+        fn no_encoding_is_a_prefix_of_another(a in value(), b in value()) {
+            let (a, b) = (encoded(&a), encoded(&b));
+            prop_assert!(a == b || !(a.starts_with(&b) || b.starts_with(&a)));
+        }
+
+        #[test]
+        fn encodings_in_a_row_order_like_tuples(a in (value(), value(), value()), second in value(), third in value(), keep in any::<bool>()) {
+            let b = if keep { (a.0.clone(), second, third) } else { (second, a.1.clone(), third) };
+            let row = |(x, y, z): &(Bson, Bson, Bson)| [encoded(x), encoded(y), encoded(z)].concat();
+            let each = |x: &Bson, y: &Bson| compare(first(&holder(x)), first(&holder(y)));
+            let expected = each(&a.0, &b.0).then(each(&a.1, &b.1)).then(each(&a.2, &b.2));
+            prop_assert_eq!(row(&a).cmp(&row(&b)), expected);
+        }
+
+        #[test]
+        fn a_bracket_range_holds_its_bracket_and_nothing_else(a in value(), b in value()) {
+            let (holder_a, holder_b) = (holder(&a), holder(&b));
+            let (lower, upper) = bracket_range(bracket(first(&holder_a)));
+            let inside = (lower..upper).contains(&encoded(&b));
+            prop_assert_eq!(inside, bracket(first(&holder_a)) == bracket(first(&holder_b)));
+        }
+
+        #[test]
+        fn a_prefix_range_holds_the_strings_with_that_prefix(
+            prefix in "[\0\u{1}\u{2}aé\u{10FFFF}]{0,3}", tail in "[\0\u{1}a\u{10FFFF}]{0,2}", other in value()
+        ) {
+            let (lower, upper) = string_prefix_range(&prefix);
+            let range = lower..upper;
+            let longer = Bson::String(format!("{prefix}{tail}"));
+            prop_assert!(range.contains(&encoded(&longer)));
+            let expected = other.as_str().is_some_and(|text| text.starts_with(&prefix));
+            prop_assert_eq!(range.contains(&encoded(&other)), expected);
+        }
+    }
+
+    fn orders_alike(a: &Bson, b: &Bson) -> Result<(), TestCaseError> {
+        let expected = compare(first(&holder(a)), first(&holder(b)));
+        prop_assert_eq!(encoded(a).cmp(&encoded(b)), expected);
+        Ok(())
+    }
+}

@@ -50,7 +50,7 @@ pub fn unescape(text: &str) -> Result<Vec<u8>> {
         let byte = match character {
             LOW => hex(&mut rest).filter(|byte| *byte <= LOW),
             HIGH => hex(&mut rest).filter(|byte| *byte >= HIGH),
-            LOW..HIGH => Some(character),
+            b'1'..HIGH => Some(character),
             _ => None,
         };
         bytes.push(byte.ok_or_else(|| Error::corrupt(text, "the name was not written by this library"))?);
