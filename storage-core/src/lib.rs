@@ -12,6 +12,7 @@ mod plan;
 mod query;
 mod random;
 mod raw;
+mod storage;
 pub mod value;
 mod version;
 
@@ -30,5 +31,6 @@ pub use self::plan::{Access, IndexAccess, KeyRange, Plan};
 pub use self::query::{Comparison, Direction, Filter, PageToken, Position, Query, Sort, sort_key};
 pub use self::random::random_u128;
 pub use self::raw::{encode_bson, malformed};
+pub use self::storage::*;
 pub use self::value::FieldPath;
 pub use self::version::Version;
