@@ -78,7 +78,9 @@ impl Storage {
             counters: counters::Counting::default(),
             watched: Mutex::default(),
         };
-        Self { inner: Arc::new(inner) }
+        Self {
+            inner: Arc::new(inner),
+        }
     }
 
     /// Refuses to go on unless every capability is declared: for programs that cannot do without.
@@ -87,7 +89,8 @@ impl Storage {
     /// `Unsupported` naming what is missing.
     pub fn require(&self, capabilities: &[Capability]) -> Result<()> {
         for capability in capabilities {
-            self.require_one(*capability).map_err(|error| error.with_operation("open storage"))?;
+            self.require_one(*capability)
+                .map_err(|error| error.with_operation("open storage"))?;
         }
         Ok(())
     }
@@ -139,7 +142,11 @@ impl Storage {
             let mut names: Vec<Name> = Vec::new();
             let mut after: Option<Name> = None;
             loop {
-                let page = self.inner.adapter.collections(after.as_ref(), NAMES_PER_PAGE).await?;
+                let page = self
+                    .inner
+                    .adapter
+                    .collections(after.as_ref(), NAMES_PER_PAGE)
+                    .await?;
                 let Some(last) = page.last() else { return Ok(names) };
                 after = Some(last.clone());
                 names.extend(page.into_iter().filter(|name| !collection::is_reserved(name)));
@@ -193,7 +200,11 @@ impl Storage {
         if self.inner.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        self.inner.adapter.close().await.map_err(|error| self.stamped(error, "close storage", ""))
+        self.inner
+            .adapter
+            .close()
+            .await
+            .map_err(|error| self.stamped(error, "close storage", ""))
     }
 
     /// How many calls were made and how they ended.
@@ -214,7 +225,11 @@ impl Storage {
     }
 
     pub(crate) fn logs_section(&self) -> Result<&LogsDeclaration> {
-        self.inner.declaration.logs.as_ref().ok_or_else(|| Error::unsupported(Capability::Logs))
+        self.inner
+            .declaration
+            .logs
+            .as_ref()
+            .ok_or_else(|| Error::unsupported(Capability::Logs))
     }
 
     pub(crate) fn require_one(&self, capability: Capability) -> Result<()> {

@@ -33,7 +33,11 @@ pub struct Batch {
 
 impl Batch {
     pub(super) const fn new(storage: Storage) -> Self {
-        Self { storage, operations: Vec::new(), refused: None }
+        Self {
+            storage,
+            operations: Vec::new(),
+            refused: None,
+        }
     }
 
     /// Writes a document whole.
@@ -49,15 +53,31 @@ impl Batch {
     where
         T: Serialize + DeserializeOwned + Send + Sync,
     {
-        self.put_with(collection, id, value, PutOptions::new().condition(Condition::IfAbsent))
+        self.put_with(
+            collection,
+            id,
+            value,
+            PutOptions::new().condition(Condition::IfAbsent),
+        )
     }
 
     /// Replaces exactly this version of a document.
-    pub fn put_if<T>(self, collection: &Collection<T>, id: impl AsRef<str>, value: &T, version: Version) -> Self
+    pub fn put_if<T>(
+        self,
+        collection: &Collection<T>,
+        id: impl AsRef<str>,
+        value: &T,
+        version: Version,
+    ) -> Self
     where
         T: Serialize + DeserializeOwned + Send + Sync,
     {
-        self.put_with(collection, id, value, PutOptions::new().condition(Condition::IfVersion(version)))
+        self.put_with(
+            collection,
+            id,
+            value,
+            PutOptions::new().condition(Condition::IfVersion(version)),
+        )
     }
 
     /// Writes a document as the options say. A fence is refused here; fence single writes.
@@ -71,9 +91,12 @@ impl Batch {
     where
         T: Serialize + DeserializeOwned + Send + Sync,
     {
-        let operation = options
-            .refuse_fence()
-            .and_then(|options| Ok((collection.checked_name()?, collection.put_request(id.as_ref(), value, options)?)));
+        let operation = options.refuse_fence().and_then(|options| {
+            Ok((
+                collection.checked_name()?,
+                collection.put_request(id.as_ref(), value, options)?,
+            ))
+        });
         self.push(operation.map(|(name, request)| (name, BatchOperation::Put(request))));
         self
     }
@@ -104,7 +127,11 @@ impl Batch {
     /// The first refusal, with its position as context `operation`: what [`Collection::put`] and
     /// [`Collection::delete_if`] refuse; `Unsupported` unless `atomic-batch` is declared; `LimitExceeded` for too many.
     pub async fn commit(self) -> Result<Vec<Option<Version>>> {
-        let Self { storage, operations, refused } = self;
+        let Self {
+            storage,
+            operations,
+            refused,
+        } = self;
         storage
             .call("commit batch", "", async {
                 storage.require_one(Capability::AtomicBatch)?;

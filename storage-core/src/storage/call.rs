@@ -27,7 +27,13 @@ impl Storage {
     }
 
     pub(crate) fn stamped(&self, error: Error, operation: &'static str, key: &str) -> Error {
-        let error = error.with_operation(operation).with_backend(self.inner.declaration.backend.clone());
-        if key.is_empty() { error } else { error.with_key(key) }
+        let error = error
+            .with_operation(operation)
+            .with_backend(self.inner.declaration.backend.clone());
+        if key.is_empty() {
+            error
+        } else {
+            error.with_key(key)
+        }
     }
 }

@@ -103,12 +103,22 @@ impl PutOptions {
 
 impl<T> Collection<T> {
     pub(super) fn new(storage: Storage, name: &str) -> Self {
-        Self { storage, name: name.to_owned(), own: false, types: PhantomData }
+        Self {
+            storage,
+            name: name.to_owned(),
+            own: false,
+            types: PhantomData,
+        }
     }
 
     /// A collection of the library's own, under a reserved name.
     pub(super) fn own(storage: Storage, name: &str) -> Self {
-        Self { storage, name: format!("{RESERVED}{name}"), own: true, types: PhantomData }
+        Self {
+            storage,
+            name: format!("{RESERVED}{name}"),
+            own: true,
+            types: PhantomData,
+        }
     }
 
     /// Its name as given.
@@ -129,7 +139,10 @@ impl<T> Collection<T> {
             }
             index.check()?;
             self.index_name(&index.name)?;
-            self.storage.adapter().ensure_index(&self.checked_name()?, &index, self.storage.now()).await
+            self.storage
+                .adapter()
+                .ensure_index(&self.checked_name()?, &index, self.storage.now())
+                .await
         })
         .await
     }
@@ -142,7 +155,10 @@ impl<T> Collection<T> {
         let index = index.as_ref();
         self.call("drop index of collection", async {
             self.storage.require_one(Capability::Indexes)?;
-            self.storage.adapter().drop_index(&self.checked_name()?, &self.index_name(index)?).await
+            self.storage
+                .adapter()
+                .drop_index(&self.checked_name()?, &self.index_name(index)?)
+                .await
         })
         .await
     }
@@ -168,7 +184,10 @@ impl<T> Collection<T> {
         self.call("rebuild index of collection", async {
             self.storage.require_one(Capability::Indexes)?;
             let now = self.storage.now();
-            self.storage.adapter().rebuild_index(&self.checked_name()?, &self.index_name(index)?, now).await
+            self.storage
+                .adapter()
+                .rebuild_index(&self.checked_name()?, &self.index_name(index)?, now)
+                .await
         })
         .await
     }
@@ -182,7 +201,10 @@ impl<T> Collection<T> {
         self.call("read figures of index of collection", async {
             self.storage.require_one(Capability::Indexes)?;
             let now = self.storage.now();
-            self.storage.adapter().index_stats(&self.checked_name()?, &self.index_name(index)?, now).await
+            self.storage
+                .adapter()
+                .index_stats(&self.checked_name()?, &self.index_name(index)?, now)
+                .await
         })
         .await
     }
@@ -200,7 +222,9 @@ impl<T> Collection<T> {
     /// # Errors
     /// `PreconditionFailed` when another version is there, or nothing.
     pub async fn delete_if(&self, id: impl AsRef<str>, version: Version) -> Result<()> {
-        self.delete_with(id.as_ref(), Some(version), None).await.map(|_| ())
+        self.delete_with(id.as_ref(), Some(version), None)
+            .await
+            .map(|_| ())
     }
 
     /// Deletes a document while the lease is still the one this fence is from; `true` if it was there.
@@ -218,7 +242,10 @@ impl<T> Collection<T> {
             let name = self.checked_name()?;
             self.storage
                 .fenced(fence, |guard| {
-                    let request = DeleteDocumentRequest { guard, ..request.clone() };
+                    let request = DeleteDocumentRequest {
+                        guard,
+                        ..request.clone()
+                    };
                     let name = name.clone();
                     async move { self.storage.adapter().delete_document(&name, request).await }
                 })
@@ -251,7 +278,10 @@ impl<T> Collection<T> {
         let name = Name::new(&self.name)?;
         check_limit("the collection name in bytes", limit, self.name.len())?;
         if !self.own && is_reserved(&name) {
-            let message = format!("collection {:?}: names that begin with {RESERVED:?} are the library's own", self.name);
+            let message = format!(
+                "collection {:?}: names that begin with {RESERVED:?} are the library's own",
+                self.name
+            );
             return Err(Error::new(ErrorKind::InvalidName, message));
         }
         Ok(name)
@@ -259,13 +289,21 @@ impl<T> Collection<T> {
 
     fn index_name(&self, index: &str) -> Result<Name> {
         let name = Name::new(index)?;
-        check_limit("the index name in bytes", self.storage.documents_section()?.max_name_bytes, index.len())?;
+        check_limit(
+            "the index name in bytes",
+            self.storage.documents_section()?.max_name_bytes,
+            index.len(),
+        )?;
         Ok(name)
     }
 
     pub(super) fn id(&self, id: &str) -> Result<DocumentId> {
         let valid = DocumentId::new(id)?;
-        check_limit("the document id in bytes", self.storage.documents_section()?.max_id_bytes, id.len())?;
+        check_limit(
+            "the document id in bytes",
+            self.storage.documents_section()?.max_id_bytes,
+            id.len(),
+        )?;
         Ok(valid)
     }
 }
@@ -284,7 +322,8 @@ impl<T: Serialize + DeserializeOwned + Send + Sync> Collection<T> {
     /// # Errors
     /// `AlreadyExists`; as [`put`](Self::put).
     pub async fn insert(&self, id: impl AsRef<str>, value: &T) -> Result<Version> {
-        self.put_with(id, value, PutOptions::new().condition(Condition::IfAbsent)).await
+        self.put_with(id, value, PutOptions::new().condition(Condition::IfAbsent))
+            .await
     }
 
     /// Replaces exactly this version of a document.
@@ -292,7 +331,12 @@ impl<T: Serialize + DeserializeOwned + Send + Sync> Collection<T> {
     /// # Errors
     /// `PreconditionFailed` when another version is there, or nothing; as [`put`](Self::put).
     pub async fn put_if(&self, id: impl AsRef<str>, value: &T, version: Version) -> Result<Version> {
-        self.put_with(id, value, PutOptions::new().condition(Condition::IfVersion(version))).await
+        self.put_with(
+            id,
+            value,
+            PutOptions::new().condition(Condition::IfVersion(version)),
+        )
+        .await
     }
 
     /// Writes a document under a fresh random id, and gives id and version.
@@ -317,7 +361,10 @@ impl<T: Serialize + DeserializeOwned + Send + Sync> Collection<T> {
             let name = self.checked_name()?;
             self.storage
                 .fenced(fence, |guard| {
-                    let request = PutRequest { guard, ..request.clone() };
+                    let request = PutRequest {
+                        guard,
+                        ..request.clone()
+                    };
                     let name = name.clone();
                     async move { self.storage.adapter().put(&name, request).await }
                 })
@@ -351,8 +398,15 @@ impl<T: Serialize + DeserializeOwned + Send + Sync> Collection<T> {
                 requests.len(),
             )?;
             let mut ids = std::collections::HashSet::new();
-            if let Some(twice) = requests.iter().flatten().find(|request| !ids.insert(request.id.clone())) {
-                let message = format!("document {:?} is given twice; nothing was written", twice.id.as_str());
+            if let Some(twice) = requests
+                .iter()
+                .flatten()
+                .find(|request| !ids.insert(request.id.clone()))
+            {
+                let message = format!(
+                    "document {:?} is given twice; nothing was written",
+                    twice.id.as_str()
+                );
                 return Err(Error::invalid_argument(message));
             }
             let mut results: Vec<Option<Result<Version>>> = Vec::with_capacity(requests.len());
@@ -367,8 +421,16 @@ impl<T: Serialize + DeserializeOwned + Send + Sync> Collection<T> {
                 }
             }
             let mut written = self.storage.adapter().put_many(&name, valid).await?.into_iter();
-            let missing = || Err(Error::new(ErrorKind::Internal, "the adapter gave fewer results than documents"));
-            Ok(results.into_iter().map(|done| done.or_else(|| written.next()).unwrap_or_else(missing)).collect())
+            let missing = || {
+                Err(Error::new(
+                    ErrorKind::Internal,
+                    "the adapter gave fewer results than documents",
+                ))
+            };
+            Ok(results
+                .into_iter()
+                .map(|done| done.or_else(|| written.next()).unwrap_or_else(missing))
+                .collect())
         })
         .await
     }
@@ -391,11 +453,21 @@ impl<T: Serialize + DeserializeOwned + Send + Sync> Collection<T> {
     ///
     /// # Errors
     /// As [`get`](Self::get), for the first that fails.
-    pub async fn get_many<I: AsRef<str>>(&self, ids: impl IntoIterator<Item = I>) -> Result<Vec<Option<Document<T>>>> {
+    pub async fn get_many<I: AsRef<str>>(
+        &self,
+        ids: impl IntoIterator<Item = I>,
+    ) -> Result<Vec<Option<Document<T>>>> {
         let ids: Result<Vec<DocumentId>> = ids.into_iter().map(|id| self.id(id.as_ref())).collect();
         self.call("get documents", async {
-            let stored = self.storage.adapter().get_many(&self.checked_name()?, &ids?, self.storage.now()).await?;
-            stored.into_iter().map(|stored| stored.map(Document::read).transpose()).collect()
+            let stored = self
+                .storage
+                .adapter()
+                .get_many(&self.checked_name()?, &ids?, self.storage.now())
+                .await?;
+            stored
+                .into_iter()
+                .map(|stored| stored.map(Document::read).transpose())
+                .collect()
         })
         .await
     }
@@ -412,7 +484,9 @@ impl<T: Serialize + DeserializeOwned + Send + Sync> Collection<T> {
     ) -> Result<Option<Document<T>>> {
         let id = id.as_ref();
         for _ in 0..MAX_UPDATE_ATTEMPTS {
-            let Some(mut document) = self.get(id).await? else { return Ok(None) };
+            let Some(mut document) = self.get(id).await? else {
+                return Ok(None);
+            };
             change(&mut document.value);
             let mut options = PutOptions::new().condition(Condition::IfVersion(document.version));
             options.expires_at = document.expires_at;
@@ -422,20 +496,29 @@ impl<T: Serialize + DeserializeOwned + Send + Sync> Collection<T> {
                 Err(error) => return Err(error),
             }
         }
-        Err(Error::new(ErrorKind::Conflict, "others changed the document each time before this update could")
-            .with_operation("update document")
-            .with_key(format!("{}/{id}", self.name)))
+        Err(Error::new(
+            ErrorKind::Conflict,
+            "others changed the document each time before this update could",
+        )
+        .with_operation("update document")
+        .with_key(format!("{}/{id}", self.name)))
     }
 
     pub(super) fn put_request(&self, id: &str, value: &T, options: PutOptions) -> Result<PutRequest> {
         let section = self.storage.documents_section()?;
         let id = self.id(id)?;
         let body = encode(value)?;
-        check_limit("the document in bytes", section.max_document_bytes, body.as_bytes().len())?;
+        check_limit(
+            "the document in bytes",
+            section.max_document_bytes,
+            body.as_bytes().len(),
+        )?;
         let now = self.storage.now();
         let expires_at = match (options.expires_at, options.ttl) {
             (Some(_), Some(_)) => {
-                return Err(Error::invalid_argument("give either a time of expiry or a time to live, not both"));
+                return Err(Error::invalid_argument(
+                    "give either a time of expiry or a time to live, not both",
+                ));
             }
             (at, None) => at,
             (None, Some(ttl)) => Some(now.after(ttl)),
@@ -458,19 +541,33 @@ const MAX_UPDATE_ATTEMPTS: usize = 100;
 
 impl<T: DeserializeOwned> Document<T> {
     pub(super) fn read(stored: StoredDocument) -> Result<Self> {
-        let StoredDocument { id, version, expires_at, body } = stored;
+        let StoredDocument {
+            id,
+            version,
+            expires_at,
+            body,
+        } = stored;
         let value = bson::deserialize_from_slice(body.as_bytes()).map_err(|error| {
-            Error::invalid_argument("what is stored does not fit the type it is read as").with_key(id.as_str()).with_source(error)
+            Error::invalid_argument("what is stored does not fit the type it is read as")
+                .with_key(id.as_str())
+                .with_source(error)
         })?;
-        Ok(Self { id, version, expires_at, value })
+        Ok(Self {
+            id,
+            version,
+            expires_at,
+            value,
+        })
     }
 }
 
 /// The canonical body of a value.
 fn encode<T: Serialize>(value: &T) -> Result<RawDocumentBuf> {
     let raw = bson::serialize_to_raw_document_buf(value).map_err(|error| {
-        Error::invalid_argument("the value cannot be a document; it must serialize as a map or struct of supported types")
-            .with_source(error)
+        Error::invalid_argument(
+            "the value cannot be a document; it must serialize as a map or struct of supported types",
+        )
+        .with_source(error)
     })?;
     canonical(raw)
 }
@@ -482,11 +579,17 @@ pub(super) fn is_reserved(name: &Name) -> bool {
 
 impl Storage {
     /// Does a write under a fence: guarded by the lease's record, again whenever that was merely renewed meanwhile.
-    async fn fenced<R, F>(&self, fence: Option<Fence>, write: impl Fn(Option<DocumentGuard>) -> F + Send) -> Result<R>
+    async fn fenced<R, F>(
+        &self,
+        fence: Option<Fence>,
+        write: impl Fn(Option<DocumentGuard>) -> F + Send,
+    ) -> Result<R>
     where
         F: Future<Output = Result<R>> + Send,
     {
-        let Some(fence) = fence else { return write(None).await };
+        let Some(fence) = fence else {
+            return write(None).await;
+        };
         self.require_one(Capability::GuardedWrite)?;
         loop {
             let guard = fence.guard(self).await?;
@@ -500,12 +603,20 @@ impl Storage {
 
 impl<T> Clone for Collection<T> {
     fn clone(&self) -> Self {
-        Self { storage: self.storage.clone(), name: self.name.clone(), own: self.own, types: PhantomData }
+        Self {
+            storage: self.storage.clone(),
+            name: self.name.clone(),
+            own: self.own,
+            types: PhantomData,
+        }
     }
 }
 
 impl<T> fmt::Debug for Collection<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Collection").field("name", &self.name).field("storage", &self.storage).finish()
+        f.debug_struct("Collection")
+            .field("name", &self.name)
+            .field("storage", &self.storage)
+            .finish()
     }
 }

@@ -48,8 +48,13 @@ impl<T: Serialize + DeserializeOwned + Send + Sync> Collection<T> {
     pub async fn find(&self, query: impl Into<Query>) -> Result<Found<T>> {
         let query = query.into().checked()?;
         let wanted = query.limit_value();
-        let mut found =
-            Found { collection: self.clone(), request: self.request(&query)?, wanted, page: VecDeque::new(), more: true };
+        let mut found = Found {
+            collection: self.clone(),
+            request: self.request(&query)?,
+            wanted,
+            page: VecDeque::new(),
+            more: true,
+        };
         found.fetch().await?;
         Ok(found)
     }
@@ -61,7 +66,9 @@ impl<T: Serialize + DeserializeOwned + Send + Sync> Collection<T> {
     pub async fn find_page(&self, query: impl Into<Query>) -> Result<Page<T>> {
         let query = query.into().checked()?;
         let mut request = self.request(&query)?;
-        let limit = query.limit_value().map_or(DOCUMENTS_PER_PAGE, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        let limit = query.limit_value().map_or(DOCUMENTS_PER_PAGE, |limit| {
+            usize::try_from(limit).unwrap_or(usize::MAX)
+        });
         let mut documents = Vec::new();
         let (filter, sort) = (request.filter.clone(), request.sort.clone());
         // An adapter may end a page early, where it grows too large; the user's page is filled all the same.
@@ -73,8 +80,14 @@ impl<T: Serialize + DeserializeOwned + Send + Sync> Collection<T> {
                 break;
             }
         }
-        let next = request.after.map(|position| PageToken::new(&position, &filter, &sort)).transpose()?;
-        Ok(Page { documents: documents.into_iter().map(Document::read).collect::<Result<_>>()?, next })
+        let next = request
+            .after
+            .map(|position| PageToken::new(&position, &filter, &sort))
+            .transpose()?;
+        Ok(Page {
+            documents: documents.into_iter().map(Document::read).collect::<Result<_>>()?,
+            next,
+        })
     }
 
     /// How many documents match, up to the query's limit.
@@ -84,7 +97,9 @@ impl<T: Serialize + DeserializeOwned + Send + Sync> Collection<T> {
     pub async fn count(&self, query: impl Into<Query>) -> Result<u64> {
         let query = query.into().checked()?;
         if query.token().is_some() {
-            return Err(Error::invalid_argument("a count is over all documents that match; it takes no page token"));
+            return Err(Error::invalid_argument(
+                "a count is over all documents that match; it takes no page token",
+            ));
         }
         let request = self.request(&query)?;
         let count = self
@@ -102,15 +117,20 @@ impl<T: Serialize + DeserializeOwned + Send + Sync> Collection<T> {
     pub async fn explain(&self, query: impl Into<Query>) -> Result<Explanation> {
         let request = self.request(&query.into().checked()?)?;
         self.call("explain query on collection", async {
-            self.storage.adapter().explain(&self.checked_name()?, &request).await
+            self.storage
+                .adapter()
+                .explain(&self.checked_name()?, &request)
+                .await
         })
         .await
     }
 
     fn request(&self, query: &Query) -> Result<FindRequest> {
         let sort = query.effective_sort();
-        let after: Option<Position> =
-            query.token().map(|token| token.position(query.filter_ref(), &sort)).transpose()?;
+        let after: Option<Position> = query
+            .token()
+            .map(|token| token.position(query.filter_ref(), &sort))
+            .transpose()?;
         let mut request = FindRequest::new(query.filter_ref().clone(), sort, self.storage.now());
         request.after = after;
         request.allow_scan = query.scan_allowed();
@@ -167,7 +187,9 @@ impl<T: Serialize + DeserializeOwned + Send + Sync> Found<T> {
 
     async fn fetch(&mut self) -> Result<()> {
         let limit = self.wanted.map_or(DOCUMENTS_PER_PAGE, |wanted| {
-            usize::try_from(wanted).unwrap_or(usize::MAX).min(DOCUMENTS_PER_PAGE)
+            usize::try_from(wanted)
+                .unwrap_or(usize::MAX)
+                .min(DOCUMENTS_PER_PAGE)
         });
         if limit == 0 {
             self.more = false;

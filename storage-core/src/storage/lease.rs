@@ -103,7 +103,12 @@ pub struct LeaseInfo {
 
 impl LeaseRequest {
     pub(super) fn new(storage: Storage, name: &str, ttl: Duration) -> Self {
-        Self { storage, name: name.to_owned(), ttl, owner: Version::random() }
+        Self {
+            storage,
+            name: name.to_owned(),
+            ttl,
+            owner: Version::random(),
+        }
     }
 
     /// Waits until the lease is free, released or run out, and acquires it. Drop the future to stop waiting.
@@ -131,16 +136,32 @@ impl LeaseRequest {
         let Some(current) = records.get(&self.name).await? else {
             return self.take(&name, 1, Condition::IfAbsent, sent).await;
         };
-        let Record { token, held, ref owner, .. } = current.value;
+        let Record {
+            token,
+            held,
+            ref owner,
+            ..
+        } = current.value;
         // Asking again for what this very request holds is a renewal, under the same token.
-        let token = if held && *owner == self.owner { token } else { token.saturating_add(1) };
+        let token = if held && *owner == self.owner {
+            token
+        } else {
+            token.saturating_add(1)
+        };
         if held && *owner != self.owner && !self.storage.ran_out(&name, &current, sent) {
             return Ok(None);
         }
-        self.take(&name, token, Condition::IfVersion(current.version), sent).await
+        self.take(&name, token, Condition::IfVersion(current.version), sent)
+            .await
     }
 
-    async fn take(&self, name: &Name, token: i64, condition: Condition, sent: Duration) -> Result<Option<Lease>> {
+    async fn take(
+        &self,
+        name: &Name,
+        token: i64,
+        condition: Condition,
+        sent: Duration,
+    ) -> Result<Option<Lease>> {
         let record = Record {
             token,
             owner: self.owner.clone(),
@@ -148,7 +169,9 @@ impl LeaseRequest {
             ttl_ms: i64::try_from(self.ttl.as_millis()).unwrap_or(i64::MAX),
             held: true,
         };
-        let Some(version) = write(&self.storage, name, &record, condition).await? else { return Ok(None) };
+        let Some(version) = write(&self.storage, name, &record, condition).await? else {
+            return Ok(None);
+        };
         self.storage.watched().remove(name);
         let deadline = sent + self.ttl.mul_f64(0.99);
         let shared = Shared {
@@ -157,9 +180,15 @@ impl LeaseRequest {
             ttl: self.ttl,
             token: token.unsigned_abs(),
             owner: self.owner.clone(),
-            state: Mutex::new(State { version, deadline, lost: false }),
+            state: Mutex::new(State {
+                version,
+                deadline,
+                lost: false,
+            }),
         };
-        Ok(Some(Lease { shared: Arc::new(shared) }))
+        Ok(Some(Lease {
+            shared: Arc::new(shared),
+        }))
     }
 
     fn checked(&self) -> Result<Name> {
@@ -185,7 +214,10 @@ impl Lease {
 
     /// What to write under, so that the write is refused once the lease is somebody else's.
     pub fn fence(&self) -> Fence {
-        Fence { lease: self.name().to_owned(), token: self.token() }
+        Fence {
+            lease: self.name().to_owned(),
+            token: self.token(),
+        }
     }
 
     /// How long the holder may still work, by its own clock; zero once that has passed or the lease is known to be lost.
@@ -194,7 +226,9 @@ impl Lease {
         if state.lost {
             return Duration::ZERO;
         }
-        state.deadline.saturating_sub(self.shared.storage.inner.clock.elapsed())
+        state
+            .deadline
+            .saturating_sub(self.shared.storage.inner.clock.elapsed())
     }
 
     /// Whether the holder may still work.
@@ -283,11 +317,19 @@ impl Lease {
     }
 
     fn state(&self) -> State {
-        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn mark_lost(&self) {
-        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner).lost = true;
+        self.shared
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .lost = true;
     }
 }
 
@@ -319,7 +361,11 @@ impl Fence {
         let current = records.get(&self.lease).await?;
         match current {
             Some(current) if current.value.held && current.value.token.unsigned_abs() == self.token => {
-                Ok(DocumentGuard { collection: records.checked_name()?, id: current.id, version: current.version })
+                Ok(DocumentGuard {
+                    collection: records.checked_name()?,
+                    id: current.id,
+                    version: current.version,
+                })
             }
             _ => Err(lost(storage, &self.lease)),
         }
@@ -343,15 +389,31 @@ impl Storage {
     /// `Conflict` when the record changes at the same moment; those of the medium.
     pub async fn break_lease(&self, name: impl AsRef<str>) -> Result<bool> {
         let name = name.as_ref();
-        let Some(current) = records(self).get(name).await? else { return Ok(false) };
+        let Some(current) = records(self).get(name).await? else {
+            return Ok(false);
+        };
         if !current.value.held {
             return Ok(false);
         }
-        let record = Record { held: false, attempt: Version::random(), ..current.value };
-        match write(self, &Name::new(name)?, &record, Condition::IfVersion(current.version)).await? {
+        let record = Record {
+            held: false,
+            attempt: Version::random(),
+            ..current.value
+        };
+        match write(
+            self,
+            &Name::new(name)?,
+            &record,
+            Condition::IfVersion(current.version),
+        )
+        .await?
+        {
             Some(_) => Ok(true),
             None => {
-                let error = Error::new(ErrorKind::Conflict, "the lease changed at the same moment; look again");
+                let error = Error::new(
+                    ErrorKind::Conflict,
+                    "the lease changed at the same moment; look again",
+                );
                 Err(self.stamped(error, "break lease", name))
             }
         }
@@ -366,7 +428,10 @@ impl Storage {
                 now.saturating_sub(*since) >= ttl.mul_f64(1.01) + GRACE
             }
             _ => {
-                watched.insert(name.clone(), (current.version.clone(), self.inner.clock.elapsed()));
+                watched.insert(
+                    name.clone(),
+                    (current.version.clone(), self.inner.clock.elapsed()),
+                );
                 false
             }
         }
@@ -375,7 +440,13 @@ impl Storage {
 
 impl From<Document<Record>> for LeaseInfo {
     fn from(document: Document<Record>) -> Self {
-        let Record { token, owner, ttl_ms, held, .. } = document.value;
+        let Record {
+            token,
+            owner,
+            ttl_ms,
+            held,
+            ..
+        } = document.value;
         Self {
             name: document.id.to_string(),
             token: token.unsigned_abs(),
@@ -391,11 +462,26 @@ fn records(storage: &Storage) -> Collection<Record> {
 }
 
 /// Writes a record under a condition; `None` when somebody else was faster. A lost answer is looked up by the attempt.
-async fn write(storage: &Storage, name: &Name, record: &Record, condition: Condition) -> Result<Option<Version>> {
+async fn write(
+    storage: &Storage,
+    name: &Name,
+    record: &Record,
+    condition: Condition,
+) -> Result<Option<Version>> {
     let records = records(storage);
-    match records.put_with(name, record, PutOptions::new().condition(condition)).await {
+    match records
+        .put_with(name, record, PutOptions::new().condition(condition))
+        .await
+    {
         Ok(version) => Ok(Some(version)),
-        Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::PreconditionFailed) => Ok(None),
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::AlreadyExists | ErrorKind::PreconditionFailed
+            ) =>
+        {
+            Ok(None)
+        }
         Err(error) if error.applied() == Applied::Unknown => match records.get(name).await? {
             Some(current) if current.value.attempt == record.attempt => Ok(Some(current.version)),
             _ => Err(error),
@@ -405,7 +491,10 @@ async fn write(storage: &Storage, name: &Name, record: &Record, condition: Condi
 }
 
 fn lost(storage: &Storage, name: &str) -> Error {
-    let error = Error::new(ErrorKind::LeaseLost, "the lease is no longer held; stop the work it protects");
+    let error = Error::new(
+        ErrorKind::LeaseLost,
+        "the lease is no longer held; stop the work it protects",
+    );
     storage.stamped(error, "use lease", name)
 }
 

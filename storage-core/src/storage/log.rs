@@ -29,7 +29,10 @@ const ENTRIES_PER_PAGE: usize = 1000;
 
 impl Log {
     pub(super) fn new(storage: Storage, name: &str) -> Self {
-        Self { storage, name: name.to_owned() }
+        Self {
+            storage,
+            name: name.to_owned(),
+        }
     }
 
     /// Its name as given.
@@ -50,7 +53,8 @@ impl Log {
     /// # Errors
     /// `LogClosed`; `LimitExceeded`; `InvalidName`; those of the medium.
     pub async fn append_all<E: Into<Bytes>>(&self, entries: impl IntoIterator<Item = E>) -> Result<Appended> {
-        self.append_with(AppendRequest::new(entries.into_iter().map(Into::into).collect())).await
+        self.append_with(AppendRequest::new(entries.into_iter().map(Into::into).collect()))
+            .await
     }
 
     /// Appends entries so that the first gets the number `expected`. Repeating it after a crash or a lost answer adds nothing:
@@ -72,7 +76,11 @@ impl Log {
         self.call("append to log", async {
             let name = self.checked_name()?;
             let section = self.storage.logs_section()?;
-            check_limit("the number of entries in one append", section.max_entries, request.entries.len())?;
+            check_limit(
+                "the number of entries in one append",
+                section.max_entries,
+                request.entries.len(),
+            )?;
             let bytes = request.entries.iter().map(Bytes::len).sum();
             check_limit("the append in bytes", section.max_append_bytes, bytes)?;
             self.storage.adapter().append(&name, request).await
@@ -91,7 +99,10 @@ impl Log {
                 return Err(Error::invalid_argument("a page has at least one entry"));
             }
             let most = usize::try_from(self.storage.logs_section()?.max_entries).unwrap_or(usize::MAX);
-            self.storage.adapter().read_log(&name, from, limit.min(most)).await
+            self.storage
+                .adapter()
+                .read_log(&name, from, limit.min(most))
+                .await
         })
         .await
     }
@@ -103,9 +114,14 @@ impl Log {
             let log = log.clone();
             async move {
                 let page = log.read(from, ENTRIES_PER_PAGE).await?;
-                let Some(last) = page.entries.last() else { return Ok(None) };
+                let Some(last) = page.entries.last() else {
+                    return Ok(None);
+                };
                 let next = last.sequence + 1;
-                Ok(Some((futures::stream::iter(page.entries.into_iter().map(Ok)), next)))
+                Ok(Some((
+                    futures::stream::iter(page.entries.into_iter().map(Ok)),
+                    next,
+                )))
             }
         })
         .try_flatten()
@@ -123,7 +139,10 @@ impl Log {
     /// As [`follow`](Self::follow), looking for more at this interval.
     pub fn follow_every(&self, from: u64, interval: Duration) -> Follow {
         let log = self.clone();
-        let start = Following { next: from, incarnation: None };
+        let start = Following {
+            next: from,
+            incarnation: None,
+        };
         futures::stream::try_unfold(start, move |mut following| {
             let log = log.clone();
             async move {
@@ -135,7 +154,10 @@ impl Log {
                     following.incarnation = page.incarnation;
                     if let Some(last) = page.entries.last() {
                         following.next = last.sequence + 1;
-                        return Ok(Some((futures::stream::iter(page.entries.into_iter().map(Ok)), following)));
+                        return Ok(Some((
+                            futures::stream::iter(page.entries.into_iter().map(Ok)),
+                            following,
+                        )));
                     }
                     if page.closed {
                         return Ok(None);
@@ -169,7 +191,10 @@ impl Log {
     /// # Errors
     /// Those of the medium.
     pub async fn close(&self) -> Result<()> {
-        self.call("close log", async { self.storage.adapter().close_log(&self.checked_name()?).await }).await
+        self.call("close log", async {
+            self.storage.adapter().close_log(&self.checked_name()?).await
+        })
+        .await
     }
 
     /// Deletes the log with all its entries; a new one of the name begins at 0. Idempotent.
@@ -177,7 +202,10 @@ impl Log {
     /// # Errors
     /// Those of the medium.
     pub async fn delete(&self) -> Result<()> {
-        self.call("delete log", async { self.storage.adapter().delete_log(&self.checked_name()?).await }).await
+        self.call("delete log", async {
+            self.storage.adapter().delete_log(&self.checked_name()?).await
+        })
+        .await
     }
 
     fn deleted(&self) -> Error {
@@ -185,7 +213,11 @@ impl Log {
         self.storage.stamped(error, "follow log", &self.name)
     }
 
-    async fn call<R>(&self, operation: &'static str, work: impl Future<Output = Result<R>> + Send) -> Result<R> {
+    async fn call<R>(
+        &self,
+        operation: &'static str,
+        work: impl Future<Output = Result<R>> + Send,
+    ) -> Result<R> {
         self.storage.call(operation, &self.name, work).await
     }
 

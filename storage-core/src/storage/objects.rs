@@ -9,7 +9,9 @@ use sha2::{Digest, Sha256};
 use super::reader::ObjectReader;
 use super::writer::ObjectUpload;
 use super::{Storage, check_limit};
-use crate::backend::{Area, ByteRange, Condition, DeleteRequest, ListEntry, ListPage, ListRequest, Object, ObjectMeta};
+use crate::backend::{
+    Area, ByteRange, Condition, DeleteRequest, ListEntry, ListPage, ListRequest, Object, ObjectMeta,
+};
 use crate::backend::{ReadRequest, WriteRequest};
 use crate::declaration::Capability;
 use crate::error::{Error, Result};
@@ -83,7 +85,8 @@ impl Objects {
     /// # Errors
     /// `AlreadyExists`; `Unsupported` unless `create-if-absent` is declared; as [`write`](Self::write).
     pub async fn create(&self, key: impl AsRef<str>, bytes: impl Into<Bytes>) -> Result<Version> {
-        self.write_with(key, bytes, WriteOptions::new().condition(Condition::IfAbsent)).await
+        self.write_with(key, bytes, WriteOptions::new().condition(Condition::IfAbsent))
+            .await
     }
 
     /// Replaces exactly this version of an object.
@@ -91,8 +94,18 @@ impl Objects {
     /// # Errors
     /// `PreconditionFailed` when another version is there, or nothing; `Unsupported` unless `compare-and-swap` is declared; as
     /// [`write`](Self::write).
-    pub async fn write_if(&self, key: impl AsRef<str>, bytes: impl Into<Bytes>, version: Version) -> Result<Version> {
-        self.write_with(key, bytes, WriteOptions::new().condition(Condition::IfVersion(version))).await
+    pub async fn write_if(
+        &self,
+        key: impl AsRef<str>,
+        bytes: impl Into<Bytes>,
+        version: Version,
+    ) -> Result<Version> {
+        self.write_with(
+            key,
+            bytes,
+            WriteOptions::new().condition(Condition::IfVersion(version)),
+        )
+        .await
     }
 
     /// Writes an object as the options say.
@@ -115,7 +128,10 @@ impl Objects {
                     check_digest(expected, Sha256::digest(&bytes).into())?;
                 }
                 let request = WriteRequest::when(options.condition);
-                self.storage.adapter().write(Area::Objects, &valid, bytes, request).await
+                self.storage
+                    .adapter()
+                    .write(Area::Objects, &valid, bytes, request)
+                    .await
             })
             .await
     }
@@ -137,14 +153,24 @@ impl Objects {
                 adapter.open_writer(Area::Objects, &valid, request).await
             })
             .await?;
-        Ok(ObjectUpload::new(self.storage.clone(), key.to_owned(), writer, options.sha256))
+        Ok(ObjectUpload::new(
+            self.storage.clone(),
+            key.to_owned(),
+            writer,
+            options.sha256,
+        ))
     }
 
     /// Writes an object from a stream; an error of the stream leaves everything as it was.
     ///
     /// # Errors
     /// The stream's; as [`upload`](Self::upload).
-    pub async fn write_stream<S>(&self, key: impl AsRef<str>, stream: S, options: WriteOptions) -> Result<Version>
+    pub async fn write_stream<S>(
+        &self,
+        key: impl AsRef<str>,
+        stream: S,
+        options: WriteOptions,
+    ) -> Result<Version>
     where
         S: Stream<Item = Result<Bytes>> + Send,
     {
@@ -167,7 +193,10 @@ impl Objects {
     /// # Errors
     /// `InvalidName`; `Corrupt`; those of the medium.
     pub async fn read(&self, key: impl AsRef<str>) -> Result<Option<Bytes>> {
-        Ok(self.read_with(key, ReadRequest::default()).await?.map(|object| object.bytes))
+        Ok(self
+            .read_with(key, ReadRequest::default())
+            .await?
+            .map(|object| object.bytes))
     }
 
     /// Some bytes of an object, cut at its end; a range after the end is empty.
@@ -175,7 +204,10 @@ impl Objects {
     /// # Errors
     /// As [`read`](Self::read).
     pub async fn read_range(&self, key: impl AsRef<str>, range: ByteRange) -> Result<Option<Bytes>> {
-        let request = ReadRequest { range: Some(range), ..ReadRequest::default() };
+        let request = ReadRequest {
+            range: Some(range),
+            ..ReadRequest::default()
+        };
         Ok(self.read_with(key, request).await?.map(|object| object.bytes))
     }
 
@@ -191,7 +223,9 @@ impl Objects {
                 if let Some(ByteRange::Bounded(start, end)) = request.range
                     && start > end
                 {
-                    return Err(Error::invalid_argument(format!("the range {start}..{end} ends before it begins")));
+                    return Err(Error::invalid_argument(format!(
+                        "the range {start}..{end} ends before it begins"
+                    )));
                 }
                 self.storage.adapter().read(Area::Objects, &valid, request).await
             })
@@ -204,7 +238,10 @@ impl Objects {
     /// As [`read`](Self::read); the stream itself fails with `PreconditionFailed` when the object is replaced meanwhile.
     pub async fn reader(&self, key: impl AsRef<str>) -> Result<Option<ObjectReader>> {
         let key = key.as_ref();
-        Ok(self.stat(key).await?.map(|meta| ObjectReader::new(self.clone(), key.to_owned(), meta)))
+        Ok(self
+            .stat(key)
+            .await?
+            .map(|meta| ObjectReader::new(self.clone(), key.to_owned(), meta)))
     }
 
     /// Size, version and time of an object; `None` when there is nothing.
@@ -248,7 +285,8 @@ impl Objects {
     /// # Errors
     /// `PreconditionFailed` when another version is there, or nothing; `Unsupported` unless `delete-if` is declared.
     pub async fn delete_if(&self, key: impl AsRef<str>, version: Version) -> Result<()> {
-        self.delete_with(key.as_ref(), DeleteRequest::if_version(version)).await
+        self.delete_with(key.as_ref(), DeleteRequest::if_version(version))
+            .await
     }
 
     async fn delete_with(&self, key: &str, request: DeleteRequest) -> Result<()> {
@@ -258,7 +296,10 @@ impl Objects {
                 if request.if_version.is_some() {
                     self.storage.require_one(Capability::DeleteIf)?;
                 }
-                self.storage.adapter().delete(Area::Objects, &valid, request).await
+                self.storage
+                    .adapter()
+                    .delete(Area::Objects, &valid, request)
+                    .await
             })
             .await
     }
@@ -267,10 +308,15 @@ impl Objects {
     ///
     /// # Errors
     /// `InvalidName` before any effect; what fails for one key is in its place.
-    pub async fn delete_many<K: AsRef<str>>(&self, keys: impl IntoIterator<Item = K>) -> Result<Vec<Result<()>>> {
+    pub async fn delete_many<K: AsRef<str>>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+    ) -> Result<Vec<Result<()>>> {
         let keys: Result<Vec<Key>> = keys.into_iter().map(|key| self.key(key.as_ref())).collect();
         self.storage
-            .call("delete objects", "", async { self.storage.adapter().delete_many(Area::Objects, &keys?).await })
+            .call("delete objects", "", async {
+                self.storage.adapter().delete_many(Area::Objects, &keys?).await
+            })
             .await
     }
 
@@ -284,7 +330,10 @@ impl Objects {
             .call("copy object", from, async {
                 self.storage.require_one(Capability::Copy)?;
                 let (from, to) = (self.key(from)?, self.key(to)?);
-                self.storage.adapter().copy(Area::Objects, &from, &to, WriteRequest::default()).await
+                self.storage
+                    .adapter()
+                    .copy(Area::Objects, &from, &to, WriteRequest::default())
+                    .await
             })
             .await
     }
@@ -298,7 +347,10 @@ impl Objects {
         self.storage
             .call("presign object", key, async {
                 self.storage.require_one(Capability::Presign)?;
-                self.storage.adapter().presign(Area::Objects, &self.key(key)?, valid_for).await
+                self.storage
+                    .adapter()
+                    .presign(Area::Objects, &self.key(key)?, valid_for)
+                    .await
             })
             .await
     }
@@ -314,13 +366,18 @@ impl Objects {
         futures::stream::try_unfold(Some(request), move |request| {
             let objects = objects.clone();
             async move {
-                let Some(mut request) = request else { return Ok(None) };
+                let Some(mut request) = request else {
+                    return Ok(None);
+                };
                 let page = objects.list_page(request.clone()).await?;
                 let next = page.next.map(|next| {
                     request.start_after = Some(next);
                     request
                 });
-                Ok(Some((futures::stream::iter(page.entries.into_iter().map(Ok)), next)))
+                Ok(Some((
+                    futures::stream::iter(page.entries.into_iter().map(Ok)),
+                    next,
+                )))
             }
         })
         .try_flatten()
@@ -339,7 +396,10 @@ impl Objects {
                     return Err(Error::invalid_argument("a page has at least one entry"));
                 }
                 if request.prefix.contains('\0') {
-                    return Err(Error::new(crate::ErrorKind::InvalidName, "a prefix must not contain NUL"));
+                    return Err(Error::new(
+                        crate::ErrorKind::InvalidName,
+                        "a prefix must not contain NUL",
+                    ));
                 }
                 self.storage.adapter().list(Area::Objects, request).await
             })
@@ -371,12 +431,18 @@ impl Objects {
     /// `InvalidName`; `LimitExceeded`.
     pub async fn create_directory(&self, path: impl AsRef<str>) -> Result<()> {
         let path = path.as_ref();
-        self.storage.call("create directory", path, async { self.key(path).map(|_| ()) }).await
+        self.storage
+            .call("create directory", path, async { self.key(path).map(|_| ()) })
+            .await
     }
 
     fn key(&self, key: &str) -> Result<Key> {
         let valid = Key::new(key)?;
-        check_limit("the key in bytes", self.storage.declaration().objects.max_key_bytes, key.len())?;
+        check_limit(
+            "the key in bytes",
+            self.storage.declaration().objects.max_key_bytes,
+            key.len(),
+        )?;
         Ok(valid)
     }
 
@@ -398,12 +464,18 @@ impl Objects {
 
 /// The prefix of what lies in a directory.
 fn directory(path: &str) -> String {
-    if path.is_empty() || path.ends_with('/') { path.to_owned() } else { format!("{path}/") }
+    if path.is_empty() || path.ends_with('/') {
+        path.to_owned()
+    } else {
+        format!("{path}/")
+    }
 }
 
 pub(super) fn check_digest(expected: [u8; 32], got: [u8; 32]) -> Result<()> {
     if expected == got {
         return Ok(());
     }
-    Err(Error::invalid_argument("the bytes do not have the SHA-256 that was given for them; nothing was written"))
+    Err(Error::invalid_argument(
+        "the bytes do not have the SHA-256 that was given for them; nothing was written",
+    ))
 }

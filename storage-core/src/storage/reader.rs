@@ -35,12 +35,17 @@ impl ObjectReader {
                     unless_version: None,
                 };
                 let Some(object) = objects.read_with(&key, request).await? else {
-                    return Err(Error::precondition_failed(None).with_operation("read object").with_key(key));
+                    return Err(Error::precondition_failed(None)
+                        .with_operation("read object")
+                        .with_key(key));
                 };
                 Ok(Some((object.bytes, object.range.end)))
             }
         });
-        Self { meta, pieces: pieces.boxed() }
+        Self {
+            meta,
+            pieces: pieces.boxed(),
+        }
     }
 
     /// Facts about the version that is read.
@@ -59,6 +64,8 @@ impl Stream for ObjectReader {
 
 impl fmt::Debug for ObjectReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ObjectReader").field("meta", &self.meta).finish_non_exhaustive()
+        f.debug_struct("ObjectReader")
+            .field("meta", &self.meta)
+            .finish_non_exhaustive()
     }
 }

@@ -29,7 +29,14 @@ impl ObjectUpload {
         expected: Option<[u8; 32]>,
     ) -> Self {
         let hasher = expected.map(|_| Sha256::new());
-        Self { storage, key, writer, written: 0, expected, hasher }
+        Self {
+            storage,
+            key,
+            writer,
+            written: 0,
+            expected,
+            hasher,
+        }
     }
 
     /// Takes the next bytes; none is nothing.
@@ -47,7 +54,9 @@ impl ObjectUpload {
         storage
             .call("write object", &self.key, async {
                 match storage.declaration().objects.max_object_bytes {
-                    Some(limit) if written > limit => Err(Error::limit_exceeded("the object in bytes", limit, written)),
+                    Some(limit) if written > limit => {
+                        Err(Error::limit_exceeded("the object in bytes", limit, written))
+                    }
                     _ => writer.write(bytes).await,
                 }
             })
@@ -59,7 +68,14 @@ impl ObjectUpload {
     /// # Errors
     /// As [`Objects::write_with`](super::Objects::write_with); the condition is decided now.
     pub async fn finish(self) -> Result<Version> {
-        let Self { storage, key, writer, expected, hasher, .. } = self;
+        let Self {
+            storage,
+            key,
+            writer,
+            expected,
+            hasher,
+            ..
+        } = self;
         let mismatch = match (expected, hasher) {
             (Some(expected), Some(hasher)) => check_digest(expected, hasher.finalize().into()),
             _ => Ok(()),
@@ -82,7 +98,9 @@ impl ObjectUpload {
     /// # Errors
     /// What could not be freed; it is swept later.
     pub async fn abort(self) -> Result<()> {
-        let Self { storage, key, writer, .. } = self;
+        let Self {
+            storage, key, writer, ..
+        } = self;
         storage.call("abort write of object", &key, writer.abort()).await
     }
 }
