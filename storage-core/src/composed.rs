@@ -1,5 +1,4 @@
 //! [`Composed`]: objects from one adapter, documents and logs from another.
-#![deny(clippy::missing_trait_methods)]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,12 +7,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::adapter::{
-    AppendRequest, Appended, BatchRequest, DeleteDocumentRequest, Explanation, FindPage, FindRequest, LogPage,
-    PutRequest, StorageAdapter, StoredDocument, SweepReport,
+    AppendRequest, Appended, BatchRequest, DeleteDocumentRequest, Explanation, FindPage, FindRequest,
+    LogPage, PutRequest, StorageAdapter, StoredDocument, SweepReport,
 };
 use crate::backend::{
-    Area, DeleteRequest, ListPage, ListRequest, Object, ObjectMeta, ObjectWriter, ReadRequest, StorageBackend,
-    WriteRequest,
+    Area, DeleteRequest, ListPage, ListRequest, Object, ObjectMeta, ObjectWriter, ReadRequest,
+    StorageBackend, WriteRequest,
 };
 use crate::clock::Timestamp;
 use crate::declaration::Declaration;
@@ -49,7 +48,11 @@ impl Composed {
         declaration.objects = first.objects.clone();
         declaration.documents = second.documents.clone();
         declaration.logs = second.logs.clone();
-        Self { objects, documents, declaration }
+        Self {
+            objects,
+            documents,
+            declaration,
+        }
     }
 
     /// What both answered, or the first error. A second one is only traced: a caller can act on one at a time.
@@ -70,6 +73,7 @@ impl Composed {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 #[async_trait]
 impl StorageBackend for Composed {
     fn declaration(&self) -> &Declaration {
@@ -130,13 +134,19 @@ impl StorageBackend for Composed {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 #[async_trait]
 impl StorageAdapter for Composed {
     async fn put(&self, collection: &Name, request: PutRequest) -> Result<Version> {
         self.documents.put(collection, request).await
     }
 
-    async fn get(&self, collection: &Name, id: &DocumentId, now: Timestamp) -> Result<Option<StoredDocument>> {
+    async fn get(
+        &self,
+        collection: &Name,
+        id: &DocumentId,
+        now: Timestamp,
+    ) -> Result<Option<StoredDocument>> {
         self.documents.get(collection, id, now).await
     }
 
@@ -227,5 +237,90 @@ impl StorageAdapter for Composed {
             tombstones: objects.tombstones + documents.tombstones,
             temporaries: objects.temporaries + documents.temporaries,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::memory::Memory;
+    use crate::storage::Storage;
+
+    fn pair() -> (Memory, Memory, Composed) {
+        let (objects, documents) = (Memory::new(), Memory::new());
+        let composed = Composed::new(Arc::new(objects.clone()), Arc::new(documents.clone()));
+        (objects, documents, composed)
+    }
+
+    #[tokio::test]
+    async fn bytes_go_to_the_first_and_documents_and_logs_to_the_second() {
+        let (objects, documents, composed) = pair();
+        let storage = Storage::new(composed);
+        storage.objects().write("a", "bytes").await.unwrap();
+        storage
+            .collection("people")
+            .put("ada", &bson::doc! { "age": 36 })
+            .await
+            .unwrap();
+        storage.log("events").append("started").await.unwrap();
+
+        let (objects, documents) = (Storage::new(objects), Storage::new(documents));
+        assert!(objects.objects().exists("a").await.unwrap());
+        assert!(objects.collections().await.unwrap().is_empty());
+        assert!(objects.logs().await.unwrap().is_empty());
+        assert!(!documents.objects().exists("a").await.unwrap());
+        assert_eq!(
+            documents
+                .collection::<bson::Document>("people")
+                .count(crate::Query::all())
+                .await
+                .unwrap(),
+            1
+        );
+        assert_eq!(documents.log("events").len().await.unwrap(), 1);
+    }
+
+    #[test]
+    fn the_declaration_is_the_first_ones_objects_and_the_second_ones_documents_and_logs() {
+        let bytes_only = crate::MemoryBackend::new();
+        let (_, documents, composed) = pair();
+        assert_eq!(composed.declaration().backend, "memory+memory");
+        assert_eq!(composed.declaration().objects, bytes_only.declaration().objects);
+        assert_eq!(
+            composed.declaration().documents,
+            documents.declaration().documents
+        );
+        assert_eq!(composed.declaration().logs, documents.declaration().logs);
+    }
+
+    #[tokio::test]
+    async fn sweeping_covers_both() {
+        let (_, documents, composed) = pair();
+        let documents = Storage::new(documents);
+        let gone = crate::PutOptions::new().expires_at(Timestamp::from_millis(1));
+        documents
+            .collection("people")
+            .put_with("ada", &bson::doc! {}, gone)
+            .await
+            .unwrap();
+        let report = Storage::new(composed).sweep().await.unwrap();
+        assert_eq!(report.purged_documents, 1);
+    }
+
+    #[test]
+    fn the_first_error_wins_and_a_second_one_hides_nothing() {
+        let (_, _, composed) = pair();
+        let fail = |kind| Err::<(), _>(Error::new(kind, "no"));
+        let kind = |result: Result<((), ())>| result.unwrap_err().kind();
+        assert_eq!(
+            kind(composed.both(fail(ErrorKind::Io), fail(ErrorKind::NoSpace))),
+            ErrorKind::Io
+        );
+        assert_eq!(kind(composed.both(fail(ErrorKind::Io), Ok(()))), ErrorKind::Io);
+        assert_eq!(
+            kind(composed.both(Ok(()), fail(ErrorKind::NoSpace))),
+            ErrorKind::NoSpace
+        );
     }
 }

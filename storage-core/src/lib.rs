@@ -45,6 +45,7 @@
 mod adapter;
 mod backend;
 mod clock;
+mod composed;
 mod declaration;
 mod error;
 mod index;
@@ -64,6 +65,7 @@ pub use bytes::Bytes;
 pub use self::adapter::*;
 pub use self::backend::*;
 pub use self::clock::{Clock, SystemClock, Timestamp};
+pub use self::composed::Composed;
 pub use self::declaration::*;
 pub use self::error::{Applied, Error, ErrorKind, Result, Retry};
 pub use self::index::{Index, IndexInfo, IndexKeys, IndexKind, IndexStats};
