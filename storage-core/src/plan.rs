@@ -117,7 +117,7 @@ impl Plan {
         let best = indexes
             .iter()
             .filter_map(|index| candidate(request, index))
-            .max_by_key(|plan| rank(plan));
+            .max_by_key(rank);
         if let Some(plan) = best {
             return Ok(plan);
         }

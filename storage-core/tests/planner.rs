@@ -1,4 +1,5 @@
 //! A plan leads to exactly the documents that match; where it promises an order, walking the index delivers it.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 use std::collections::{BTreeMap, BTreeSet};
 

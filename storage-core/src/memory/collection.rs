@@ -262,7 +262,7 @@ impl Collection {
                     let upper = range.upper.as_deref();
                     table
                         .into_iter()
-                        .flat_map(|table| table.from_key(&range.lower))
+                        .flat_map(|table| table.starting_at(&range.lower))
                         .take_while(move |(key, _)| upper.is_none_or(|upper| key.as_slice() < upper))
                         .filter_map(|(_, id)| self.documents.get(id))
                 }))
@@ -293,14 +293,14 @@ impl Collection {
 }
 
 impl IndexTable {
-    fn from_key<'a>(&'a self, key: &[u8]) -> impl Iterator<Item = &'a (Vec<u8>, DocumentId)> + use<'a> {
+    fn starting_at<'a>(&'a self, key: &[u8]) -> impl Iterator<Item = &'a (Vec<u8>, DocumentId)> + use<'a> {
         // The empty id does not exist, so this bound lies before every entry with the key.
         let from = (key.to_vec(), DocumentId::least());
         self.entries.range((Bound::Excluded(from), Bound::Unbounded))
     }
 
     fn holders(&self, key: &[u8]) -> impl Iterator<Item = &DocumentId> {
-        self.from_key(key)
+        self.starting_at(key)
             .take_while(move |(held, _)| held == key)
             .map(|(_, id)| id)
     }

@@ -16,11 +16,11 @@ pub enum Filter {
     /// Every document.
     All,
     /// All of them.
-    And(Vec<Filter>),
+    And(Vec<Self>),
     /// Any of them; none matches nothing.
-    Or(Vec<Filter>),
+    Or(Vec<Self>),
     /// The complement.
-    Not(Box<Filter>),
+    Not(Box<Self>),
     /// One field against one value.
     Compare {
         /// The field.
