@@ -1,0 +1,30 @@
+//! The cases, a file for each group.
+//!
+//! A new group is one `mod` line and one name in `groups!`, both in alphabetical order.
+
+mod harness;
+mod objects;
+
+/// `$d` is a dollar sign, for the inner macro.
+macro_rules! groups {
+    (($d:tt) $($group:ident)+) => {
+        /// Every group's cases.
+        pub(crate) static GROUPS: &[&[crate::case::Case]] = &[$($group::CASES),+];
+
+        /// Makes a test of every case of the suite: `conformance_tests::suite!(MyHarness::new());`.
+        ///
+        /// The argument is any expression that gives a [`Harness`]($d crate::Harness); it may `.await`, and it is evaluated once for
+        /// each test. Put the call in a module of its own where one file tests several adapters.
+        #[macro_export]
+        macro_rules! suite {
+            ($d harness:expr) => {
+                $($d crate::$group!($d harness);)+
+            };
+        }
+    };
+}
+
+groups! { ($)
+    harness
+    objects
+}

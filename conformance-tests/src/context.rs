@@ -1,0 +1,141 @@
+//! [`Ctx`]: what a case gets to work with.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use storage_core::{Capability, Declaration, Result, Storage};
+
+use crate::clock::TestClock;
+use crate::harness::{Harness, Place};
+use crate::random::Random;
+
+/// A place of its own, storage on it, and a clock.
+pub struct Ctx {
+    harness: Arc<dyn Harness>,
+    place: Place,
+    clock: Arc<TestClock>,
+    seed: u64,
+    storage: Storage,
+    opened: Mutex<Vec<Storage>>,
+    places: Mutex<Vec<Place>>,
+}
+
+impl Ctx {
+    /// Opens storage in a fresh place.
+    pub(crate) async fn open(harness: Arc<dyn Harness>, seed: u64) -> Result<Self> {
+        let (place, clock) = (Place::fresh(), Arc::new(TestClock::default()));
+        let storage = Storage::with_clock(harness.open(&place).await?, clock.clone());
+        Ok(Self {
+            harness,
+            clock,
+            seed,
+            opened: Mutex::new(vec![storage.clone()]),
+            places: Mutex::new(vec![place.clone()]),
+            place,
+            storage,
+        })
+    }
+
+    /// The first client of the place.
+    pub fn storage(&self) -> &Storage {
+        &self.storage
+    }
+
+    /// Another, independent client of the same place, with the same clock.
+    ///
+    /// # Errors
+    /// What the harness says.
+    pub async fn second(&self) -> Result<Storage> {
+        self.open_at(&self.place, self.clock.clone()).await
+    }
+
+    /// Another client of the same place whose clock is its own.
+    ///
+    /// # Errors
+    /// What the harness says.
+    pub async fn second_with(&self, clock: Arc<TestClock>) -> Result<Storage> {
+        self.open_at(&self.place, clock).await
+    }
+
+    /// Closes the first client and opens the place anew. What [`storage`](Self::storage) gives is closed from then on.
+    ///
+    /// # Errors
+    /// What closing or the harness says.
+    pub async fn reopen(&self) -> Result<Storage> {
+        self.storage.close().await?;
+        self.second().await
+    }
+
+    /// A client of another place, whose text is this place's with a suffix of `a-z`, `0-9` and `-`.
+    ///
+    /// # Errors
+    /// What the harness says.
+    pub async fn other_place(&self, suffix: &str) -> Result<Storage> {
+        let place = self.place.neighbour(suffix);
+        self.lock(&self.places).push(place.clone());
+        self.open_at(&place, self.clock.clone()).await
+    }
+
+    /// What the adapter declares.
+    pub fn declaration(&self) -> &Declaration {
+        self.storage.declaration()
+    }
+
+    /// Whether a capability is declared.
+    pub fn has(&self, capability: Capability) -> bool {
+        self.declaration().support(capability).is_present()
+    }
+
+    /// The clock of every client of this context.
+    pub fn clock(&self) -> &TestClock {
+        &self.clock
+    }
+
+    /// The place.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Numbers that are the same in every run with the same seed.
+    pub fn random(&self) -> Random {
+        Random::new(self.seed)
+    }
+
+    async fn open_at(&self, place: &Place, clock: Arc<TestClock>) -> Result<Storage> {
+        let storage = Storage::with_clock(self.harness.open(place).await?, clock);
+        self.lock(&self.opened).push(storage.clone());
+        Ok(storage)
+    }
+
+    /// Wipes one neighbour now, after closing its clients.
+    pub(crate) async fn wipe_other(&self, suffix: &str, client: &Storage) -> Result<()> {
+        client.close().await?;
+        self.harness.wipe(&self.place.neighbour(suffix)).await
+    }
+
+    /// Closes every client and wipes every place.
+    pub(crate) async fn clean_up(&self) -> Result<()> {
+        let opened = std::mem::take(&mut *self.lock(&self.opened));
+        for storage in opened {
+            storage.close().await?;
+        }
+        let places = std::mem::take(&mut *self.lock(&self.places));
+        for place in places {
+            self.harness.wipe(&place).await?;
+        }
+        Ok(())
+    }
+
+    fn lock<'a, T>(&self, list: &'a Mutex<Vec<T>>) -> std::sync::MutexGuard<'a, Vec<T>> {
+        list.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Ctx {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ctx")
+            .field("place", &self.place)
+            .field("storage", &self.storage)
+            .finish_non_exhaustive()
+    }
+}
