@@ -1,0 +1,284 @@
+//! An open root: its directories, what was recorded about its disk, and the steps every operation is made of.
+
+mod format;
+mod probe;
+
+use std::path::PathBuf;
+
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, mkdirat, open, openat, stat};
+use rustix::io::Errno;
+use storage_core::{Durability, Error, ErrorKind, ObjectMeta, Result, SweepReport};
+
+use self::format::Format;
+use crate::config::FsConfig;
+use crate::confine::{DIRECTORY, FILE, Way, step};
+use crate::durable::Durable;
+use crate::error::{failed, foreign};
+use crate::layout::{Folding, INTERNAL, Layout, Place};
+use crate::staging::Staging;
+use crate::version::Keeping;
+
+const DIRECTORY_MODE: Mode = Mode::RWXU;
+
+/// How many temporaries are looked at when a root is opened, so that opening stays quick; a sweep looks at all.
+const SWEPT_AT_OPEN: usize = 1_000;
+
+/// An open root.
+#[derive(Debug)]
+pub(crate) struct Root {
+    path: PathBuf,
+    directory: OwnedFd,
+    way: Way,
+    store: String,
+    pub(crate) layout: Layout,
+    pub(crate) keeping: Keeping,
+    pub(crate) durable: Durable,
+    pub(crate) staging: Staging,
+}
+
+/// A file of ours, open for reading.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) file: OwnedFd,
+    pub(crate) meta: ObjectMeta,
+}
+
+impl Root {
+    /// Opens a root, creating and probing it where it is new. Gives its locks' directory, too.
+    pub(crate) fn open(config: &FsConfig) -> Result<(Self, OwnedFd)> {
+        check_level(config.durability)?;
+        let durable = Durable::new(config.durability);
+        let at = |error: Error| error.with_context("root", config.root.display().to_string());
+        let directory = open_root(config, &durable).map_err(at)?;
+        let way = Way::choose(config.confinement, directory.as_fd())
+            .map_err(failed)
+            .map_err(at)?;
+        // Before anything is created: newer data is refused untouched.
+        let known = Format::read(way, directory.as_fd()).map_err(at)?;
+        let internal = subdirectory(directory.as_fd(), INTERNAL, &durable).map_err(at)?;
+        let staging = subdirectory(internal.as_fd(), "staging", &durable).map_err(at)?;
+        let locks = subdirectory(internal.as_fd(), "locks", &durable).map_err(at)?;
+        subdirectory(internal.as_fd(), "logs", &durable).map_err(at)?;
+        let staging = Staging::new(staging, config.staging_max_age);
+        let format = match known {
+            Some(format) => format,
+            None => format::create(
+                config,
+                way,
+                directory.as_fd(),
+                internal.as_fd(),
+                &staging,
+                &durable,
+            )
+            .map_err(at)?,
+        };
+        format.agrees_with(config).map_err(at)?;
+        let folding = Folding {
+            case: format.case_folding,
+            unicode: format.unicode_folding,
+        };
+        let root = Self {
+            path: config.root.clone(),
+            directory,
+            way,
+            store: format.store,
+            layout: Layout::new(folding),
+            keeping: format.versions,
+            durable,
+            staging,
+        };
+        match root.staging.sweep(SWEPT_AT_OPEN) {
+            Ok(0) => {}
+            Ok(swept) => {
+                tracing::info!(root = %root.path.display(), swept, "removed what writers that are gone left behind")
+            }
+            // Housekeeping does not keep anybody from reading.
+            Err(error) => tracing::debug!(%error, "temporaries were not swept"),
+        }
+        Ok((root, locks))
+    }
+
+    /// Opens a directory. `None` where there is none.
+    pub(crate) fn directory(&self, path: &str) -> Result<Option<OwnedFd>> {
+        match self.way.open(self.directory.as_fd(), path, DIRECTORY) {
+            Ok(directory) => Ok(Some(directory)),
+            Err(Errno::NOENT | Errno::NOTDIR) => self.alive().map(|()| None),
+            Err(errno) => Err(failed(errno)),
+        }
+    }
+
+    /// Opens a file for reading. `None` where there is none.
+    pub(crate) fn file(&self, place: &Place) -> Result<Option<Opened>> {
+        match self.way.open(self.directory.as_fd(), place.path(), FILE) {
+            Ok(file) => self.opened(file, place).map(Some),
+            Err(Errno::NOENT | Errno::NOTDIR) => self.alive().map(|()| None),
+            Err(errno) => Err(refused(errno, place.path())),
+        }
+    }
+
+    /// Opens a file by its name in an open directory. `None` where there is none.
+    pub(crate) fn file_in(&self, directory: BorrowedFd<'_>, place: &Place) -> Result<Option<Opened>> {
+        match openat(directory, place.file(), FILE, Mode::empty()) {
+            Ok(file) => self.opened(file, place).map(Some),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(refused(errno, place.path())),
+        }
+    }
+
+    fn opened(&self, file: OwnedFd, place: &Place) -> Result<Opened> {
+        let (stat, meta) = self.keeping.meta(file.as_fd()).map_err(failed)?;
+        if !FileType::from_raw_mode(stat.st_mode).is_file() {
+            return Err(foreign(place.path()));
+        }
+        Ok(Opened { file, meta })
+    }
+
+    /// Opens a directory to write in, creating it and those above it, and making each durable in its parent.
+    ///
+    /// A directory somebody else created is synced, too, the first time this handle meets it: its creator may not have come to it.
+    pub(crate) fn directory_for_writing(&self, path: &str) -> Result<OwnedFd> {
+        if path.is_empty() || self.durable.knows(path) {
+            match self.way.open(self.directory.as_fd(), path, DIRECTORY) {
+                Err(Errno::NOENT) if !path.is_empty() => {}
+                other => return other.map_err(|errno| refused(errno, path)),
+            }
+        }
+        let mut at = openat(&self.directory, ".", DIRECTORY, Mode::empty()).map_err(failed)?;
+        let mut end = 0;
+        for name in path.split('/') {
+            end += name.len();
+            let here = &path[..end];
+            let created = match mkdirat(&at, name, DIRECTORY_MODE) {
+                Ok(()) => true,
+                Err(Errno::EXIST) => false,
+                Err(errno) => return Err(refused(errno, here)),
+            };
+            if created {
+                self.durable.forget(here);
+            }
+            let next = step(at.as_fd(), name, DIRECTORY).map_err(|errno| refused(errno, here))?;
+            if created || !self.durable.knows(here) {
+                // The file is not published yet: nothing is in doubt but the directory, which nobody sees.
+                self.durable
+                    .directory(at.as_fd())
+                    .map_err(|error| error.with_applied(storage_core::Applied::No))?;
+                self.durable.remember(here);
+            }
+            at = next;
+            end += 1;
+        }
+        Ok(at)
+    }
+
+    /// Whether the root is still there and still ours.
+    pub(crate) fn healthy(&self) -> Result<()> {
+        self.alive()?;
+        let here = fstat(&self.directory).map_err(failed)?;
+        let there = stat(&self.path).map_err(|errno| match errno {
+            Errno::NOENT | Errno::NOTDIR => self.gone(),
+            errno => failed(errno),
+        })?;
+        if (here.st_dev, here.st_ino) != (there.st_dev, there.st_ino) {
+            return Err(self.gone());
+        }
+        match Format::read(self.way, self.directory.as_fd())? {
+            Some(format) if format.store == self.store => Ok(()),
+            _ => Err(self.gone()),
+        }
+    }
+
+    /// Nothing is found in a root that was removed, and that must not read as empty.
+    pub(crate) fn alive(&self) -> Result<()> {
+        if fstat(&self.directory).map_err(failed)?.st_nlink == 0 {
+            Err(self.gone())
+        } else {
+            Ok(())
+        }
+    }
+
+    fn gone(&self) -> Error {
+        Error::new(
+            ErrorKind::Unavailable,
+            "the root directory was removed or replaced; put it back and open it again",
+        )
+        .with_context("root", self.path.display().to_string())
+    }
+
+    /// Removes temporaries of writers that are gone.
+    pub(crate) fn sweep(&self) -> Result<SweepReport> {
+        let mut report = SweepReport::default();
+        report.temporaries = self.staging.sweep(usize::MAX)?;
+        Ok(report)
+    }
+}
+
+/// An error of the system about a path.
+fn refused(errno: Errno, path: &str) -> Error {
+    failed(errno).with_context("path", path)
+}
+
+fn check_level(level: Durability) -> Result<()> {
+    match level {
+        Durability::PowerLoss | Durability::ProcessCrash => Ok(()),
+        other => Err(Error::invalid_argument(format!(
+            "files survive {:?} or {:?}, not {other:?}",
+            Durability::ProcessCrash,
+            Durability::PowerLoss
+        ))),
+    }
+}
+
+/// Opens the root, creating it and what is above it.
+fn open_root(config: &FsConfig, durable: &Durable) -> Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    // The root itself may be reached through links: it is the caller's choice, not a key's.
+    match open(&config.root, flags, Mode::empty()) {
+        Err(Errno::NOENT) if config.create => {}
+        Err(Errno::NOENT) => {
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                "the root directory does not exist; create it or allow that with create(true)",
+            ));
+        }
+        Err(Errno::NOTDIR) => return Err(Error::invalid_argument("the root is a file; name a directory")),
+        other => return other.map_err(failed),
+    }
+    let mut at = std::path::PathBuf::new();
+    for part in config.root.components() {
+        let above = if at.as_os_str().is_empty() {
+            ".".into()
+        } else {
+            at.clone()
+        };
+        at.push(part);
+        match mkdirat(CWD, &at, DIRECTORY_MODE) {
+            Ok(()) => {
+                let above = open(&above, flags, Mode::empty()).map_err(failed)?;
+                durable.directory(above.as_fd())?;
+            }
+            // A directory, the root of the disk, or a directory above that we may only pass through.
+            Err(Errno::EXIST | Errno::ISDIR | Errno::ROFS | Errno::ACCESS) => {}
+            Err(Errno::NOTDIR) => {
+                return Err(Error::invalid_argument(
+                    "a file stands where a directory above the root must be",
+                ));
+            }
+            Err(errno) => return Err(failed(errno)),
+        }
+    }
+    open(&config.root, flags, Mode::empty()).map_err(failed)
+}
+
+/// Opens a directory of ours, creating it where it is missing.
+fn subdirectory(at: BorrowedFd<'_>, name: &str, durable: &Durable) -> Result<OwnedFd> {
+    match step(at, name, DIRECTORY) {
+        Err(Errno::NOENT) => {}
+        other => return other.map_err(|errno| refused(errno, name)),
+    }
+    match mkdirat(at, name, DIRECTORY_MODE) {
+        Ok(()) | Err(Errno::EXIST) => durable.directory(at)?,
+        Err(errno) => return Err(refused(errno, name)),
+    }
+    step(at, name, DIRECTORY).map_err(|errno| refused(errno, name))
+}

@@ -1,0 +1,146 @@
+//! The version of a file: what a writer put there, folded with what a foreign edit would change.
+//!
+//! A file that others put there has no such mark; its version is made of inode, size and times, and is as good as those: an edit
+//! that keeps them all goes unnoticed.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustix::fd::BorrowedFd;
+use rustix::fs::{Stat, Timespec, Timestamps, XattrFlags, fgetxattr, fsetxattr, fstat, futimens};
+use rustix::io::{Errno, Result};
+use sha2::{Digest, Sha256};
+use storage_core::{ObjectMeta, Timestamp, Version, random_u128};
+
+/// The attribute that holds the nonce. `user.` is the one namespace any owner of a file may write.
+pub(crate) const ATTRIBUTE: &str = "user.storage.version";
+
+/// Where a root keeps the nonce of a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Keeping {
+    /// In an extended attribute.
+    Attribute,
+    /// In the modification time.
+    ModificationTime,
+}
+
+impl Keeping {
+    /// Marks a file that is written whole and about to replace `current`, so that its version is new.
+    pub(crate) fn seal(self, file: BorrowedFd<'_>, current: Option<&Stat>) -> Result<()> {
+        match self {
+            Self::Attribute => fsetxattr(file, ATTRIBUTE, &random_u128().to_le_bytes(), XattrFlags::empty()),
+            Self::ModificationTime => {
+                let time = next_time(current.map(modified));
+                futimens(
+                    file,
+                    &Timestamps {
+                        last_access: time,
+                        last_modification: time,
+                    },
+                )
+            }
+        }
+    }
+
+    /// The version of an open file.
+    pub(crate) fn of(self, file: BorrowedFd<'_>, stat: &Stat) -> Result<Version> {
+        let (seconds, nanos) = modified(stat);
+        let mut hash = Sha256::new();
+        match self {
+            Self::Attribute => {
+                let mut nonce = [0; 16];
+                match fgetxattr(file, ATTRIBUTE, &mut nonce) {
+                    Ok(16) => {
+                        hash.update(b"written");
+                        hash.update(nonce);
+                    }
+                    // Somebody else's file, or somebody else's attribute.
+                    Ok(_) | Err(Errno::NODATA | Errno::RANGE | Errno::OPNOTSUPP) => {
+                        hash.update(b"foreign");
+                        hash.update(number(stat.st_ino));
+                        hash.update(number(stat.st_ctime));
+                        hash.update(number(stat.st_ctime_nsec));
+                    }
+                    Err(errno) => return Err(errno),
+                }
+            }
+            // Not the change time: publishing changes it after the version is known.
+            Self::ModificationTime => {
+                hash.update(b"timed");
+                hash.update(number(stat.st_ino));
+            }
+        }
+        hash.update(number(stat.st_size));
+        hash.update(seconds.to_le_bytes());
+        hash.update(nanos.to_le_bytes());
+        let mut bits = [0; 16];
+        bits.copy_from_slice(&hash.finalize()[..16]);
+        Ok(Version::from_u128(u128::from_le_bytes(bits)))
+    }
+
+    /// Size, version and time of an open file.
+    pub(crate) fn meta(self, file: BorrowedFd<'_>) -> Result<(Stat, ObjectMeta)> {
+        let stat = fstat(file)?;
+        let (seconds, nanos) = modified(&stat);
+        let modified = Timestamp::from_millis(seconds.saturating_mul(1000).saturating_add(nanos / 1_000_000));
+        let meta = ObjectMeta {
+            size: size(&stat),
+            version: self.of(file, &stat)?,
+            modified: Some(modified),
+        };
+        Ok((stat, meta))
+    }
+}
+
+/// Bytes in a file.
+pub(crate) fn size(stat: &Stat) -> u64 {
+    u64::try_from(stat.st_size).unwrap_or(0)
+}
+
+/// Modification time: seconds and nanoseconds. The fields' types differ from system to system.
+#[allow(
+    clippy::unnecessary_cast,
+    clippy::cast_possible_wrap,
+    reason = "not unnecessary everywhere"
+)]
+pub(crate) fn modified(stat: &Stat) -> (i64, i64) {
+    (stat.st_mtime as i64, stat.st_mtime_nsec as i64)
+}
+
+fn number<N: TryInto<i128>>(number: N) -> [u8; 16] {
+    number.try_into().unwrap_or(i128::MIN).to_le_bytes()
+}
+
+/// A time later than any the file had, and random below the second.
+fn next_time(current: Option<(i64, i64)>) -> Timespec {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |now| i64::try_from(now.as_secs()).unwrap_or(0));
+    let nanos = i64::try_from(random_u128() % 1_000_000_000).unwrap_or(0);
+    let (tv_sec, tv_nsec) = match current {
+        Some((seconds, before)) if seconds >= now => {
+            if nanos > before {
+                (seconds, nanos)
+            } else {
+                (seconds + 1, nanos)
+            }
+        }
+        _ => (now, nanos),
+    };
+    Timespec { tv_sec, tv_nsec }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_never_given_twice() {
+        let mut last = (0, 0);
+        for _ in 0..10_000 {
+            let next = next_time(Some(last));
+            assert!((next.tv_sec, next.tv_nsec) > last);
+            last = (next.tv_sec, next.tv_nsec);
+        }
+    }
+}

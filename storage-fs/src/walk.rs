@@ -1,0 +1,91 @@
+//! Listings: a walk over directories in the order of decoded keys.
+//!
+//! Every directory is read whole and sorted by what its names stand for, because no disk promises an order; memory is bounded by the
+//! directories on the path from the root to where the walk is. What vanishes meanwhile is left out.
+
+mod level;
+
+use rustix::fd::AsFd;
+use storage_core::{Area, Key, ListEntry, ListPage, ListRequest, Result};
+
+use self::level::{Entry, Level};
+use crate::layout::{Place, Space};
+use crate::root::Root;
+
+/// One page of a listing.
+pub(crate) fn list(root: &Root, area: Area, request: &ListRequest) -> Result<ListPage> {
+    root.alive()?;
+    let mut page = ListPage::default();
+    let segments = request.prefix.rsplit_once('/').map(|(segments, _)| segments);
+    let (path, space) = root.layout.directory(area, segments);
+    let key = segments.map_or_else(String::new, |segments| format!("{segments}/"));
+    let mut stack = Vec::new();
+    stack.extend(Level::read(root, path, key, space, request)?);
+    while let Some(level) = stack.last_mut() {
+        let Some(entry) = level.next() else {
+            stack.pop();
+            continue;
+        };
+        if entry.directory && !request.delimiter {
+            let (path, key, space) = level.inside(&entry);
+            level.rest();
+            stack.extend(Level::read(root, path, key, space, request)?);
+            continue;
+        }
+        let Some(found) = show(root, level, &entry, request)? else {
+            continue;
+        };
+        if page.entries.len() >= request.limit {
+            page.next = page.entries.last().map(|entry| entry.name().to_owned());
+            break;
+        }
+        page.entries.push(found);
+    }
+    Ok(page)
+}
+
+/// The line of an entry; `None` where it vanished or holds nothing.
+fn show(root: &Root, level: &mut Level, entry: &Entry, request: &ListRequest) -> Result<Option<ListEntry>> {
+    if entry.directory {
+        let (path, key, space) = level.inside(entry);
+        return Ok(holds_objects(root, path, space)?.then_some(ListEntry::Prefix(key)));
+    }
+    let key = Key::new(format!("{}{}", level.key(), entry.name))?;
+    if !request.with_meta {
+        return Ok(Some(ListEntry::Object(key, None)));
+    }
+    let place = Place::new(level.path_of(entry));
+    let opened = if entry.is_nested() {
+        root.file(&place)
+    } else {
+        match level.directory(root)? {
+            Some(directory) => root.file_in(directory.as_fd(), &place),
+            None => Ok(None),
+        }
+    };
+    match opened {
+        Ok(opened) => Ok(opened.map(|opened| ListEntry::Object(key, Some(opened.meta)))),
+        // Something foreign took its place since the directory was read.
+        Err(error) if error.kind() == storage_core::ErrorKind::Corrupt => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether there is any object in a directory, however deep: empty directories stay and show nowhere.
+fn holds_objects(root: &Root, path: String, space: Space) -> Result<bool> {
+    let everything = ListRequest::new("");
+    let mut open = vec![(path, space)];
+    while let Some((path, space)) = open.pop() {
+        let Some(mut level) = Level::read(root, path, String::new(), space, &everything)? else {
+            continue;
+        };
+        while let Some(entry) = level.next() {
+            if !entry.directory {
+                return Ok(true);
+            }
+            let (path, _, space) = level.inside(&entry);
+            open.push((path, space));
+        }
+    }
+    Ok(false)
+}

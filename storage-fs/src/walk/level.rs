@@ -1,0 +1,235 @@
+//! One directory of a walk, sorted.
+
+use std::vec;
+
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, openat, statat};
+use rustix::io::Errno;
+use storage_core::{ListRequest, Result};
+
+use crate::confine::{DIRECTORY, step};
+use crate::error::failed;
+use crate::layout::{Space, goes_on};
+use crate::root::Root;
+
+/// A directory, as far as it is still to be visited.
+#[derive(Debug)]
+pub(super) struct Level {
+    path: String,
+    key: String,
+    space: Space,
+    entries: vec::IntoIter<Entry>,
+    /// Kept while files in it are looked at, given up while the walk is further down.
+    directory: Option<OwnedFd>,
+}
+
+/// One thing in a directory.
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// The segment it stands for; a directory's ends in `/`, which puts it where its keys belong.
+    pub(super) name: String,
+    pub(super) directory: bool,
+    /// Its path from the directory, where that is not the name.
+    path: Option<Box<str>>,
+}
+
+impl Level {
+    /// Reads what matters of a directory. `None` where there is none.
+    pub(super) fn read(
+        root: &Root,
+        path: String,
+        key: String,
+        space: Space,
+        request: &ListRequest,
+    ) -> Result<Option<Self>> {
+        let Some(wanted) = Wanted::of(&key, request) else {
+            return Ok(None);
+        };
+        let Some(directory) = root.directory(&path)? else {
+            return Ok(None);
+        };
+        let mut reading = Reading {
+            root,
+            space,
+            wanted,
+            entries: Vec::new(),
+        };
+        reading.directory(directory.as_fd(), &mut Vec::new())?;
+        let mut entries = reading.entries;
+        entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        Ok(Some(Self {
+            path,
+            key,
+            space,
+            entries: entries.into_iter(),
+            directory: Some(directory),
+        }))
+    }
+
+    pub(super) fn next(&mut self) -> Option<Entry> {
+        self.entries.next()
+    }
+
+    pub(super) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Path, key and rules of a directory in it.
+    pub(super) fn inside(&self, entry: &Entry) -> (String, String, Space) {
+        let key = format!("{}{}", self.key, entry.name);
+        (
+            self.path_of(entry),
+            key,
+            self.space.within(entry.name.trim_end_matches('/')),
+        )
+    }
+
+    /// The path of an entry under the root.
+    pub(super) fn path_of(&self, entry: &Entry) -> String {
+        let name = entry
+            .path
+            .as_deref()
+            .unwrap_or_else(|| entry.name.trim_end_matches('/'));
+        if self.path.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{}/{name}", self.path)
+        }
+    }
+
+    /// Gives up the descriptor.
+    pub(super) fn rest(&mut self) {
+        self.directory = None;
+    }
+
+    /// The directory, opened again where it was given up. `None` where it vanished.
+    pub(super) fn directory(&mut self, root: &Root) -> Result<Option<BorrowedFd<'_>>> {
+        if self.directory.is_none() {
+            self.directory = root.directory(&self.path)?;
+        }
+        Ok(self.directory.as_ref().map(AsFd::as_fd))
+    }
+}
+
+impl Entry {
+    /// Whether it is further down than its directory.
+    pub(super) fn is_nested(&self) -> bool {
+        self.path.as_deref().is_some_and(|path| path.contains('/'))
+    }
+}
+
+/// Which names in a directory a request asks for.
+#[derive(Debug, Clone, Copy)]
+struct Wanted<'a> {
+    /// They begin with this.
+    prefix: &'a str,
+    /// They come after this, or hold it.
+    after: Option<&'a str>,
+    delimiter: bool,
+}
+
+impl<'a> Wanted<'a> {
+    /// `None` where nothing in the directory of this key is.
+    fn of(key: &str, request: &'a ListRequest) -> Option<Self> {
+        let prefix = request.prefix.get(key.len()..).unwrap_or_default();
+        let after = match request.start_after.as_deref() {
+            Some(after) if after.starts_with(key) => Some(&after[key.len()..]),
+            Some(after) if after > key => return None,
+            _ => None,
+        };
+        Some(Self {
+            prefix,
+            after,
+            delimiter: request.delimiter,
+        })
+    }
+
+    fn wants(&self, name: &str, directory: bool) -> bool {
+        let later = self
+            .after
+            .is_none_or(|after| name > after || (directory && !self.delimiter && after.starts_with(name)));
+        later && name.starts_with(self.prefix)
+    }
+}
+
+struct Reading<'a> {
+    root: &'a Root,
+    space: Space,
+    wanted: Wanted<'a>,
+    entries: Vec<Entry>,
+}
+
+impl Reading<'_> {
+    /// Reads one directory and those in which its long names go on.
+    fn directory(&mut self, directory: BorrowedFd<'_>, continued: &mut Vec<String>) -> Result<()> {
+        // A descriptor of its own: reading moves the position.
+        let own = match openat(directory, ".", DIRECTORY, Mode::empty()) {
+            Err(Errno::NOENT) => return Ok(()),
+            own => own.map_err(failed)?,
+        };
+        let mut reader = Dir::new(own).map_err(failed)?;
+        while let Some(entry) = reader.read() {
+            let entry = match entry {
+                // Removed while it was read.
+                Err(Errno::NOENT) => break,
+                entry => entry.map_err(failed)?,
+            };
+            // Names that are not UTF-8 are nobody's key.
+            let Ok(name) = entry.file_name().to_str() else {
+                continue;
+            };
+            if name == "." || name == ".." {
+                continue;
+            }
+            match kind_of(directory, name, entry.file_type())? {
+                FileType::RegularFile => self.take(continued, name, false),
+                FileType::Directory if goes_on(name) => match step(directory, name, DIRECTORY) {
+                    Ok(next) => {
+                        continued.push(name.to_owned());
+                        self.directory(next.as_fd(), continued)?;
+                        continued.pop();
+                    }
+                    Err(Errno::NOENT | Errno::LOOP | Errno::NOTDIR) => {}
+                    Err(errno) => return Err(failed(errno)),
+                },
+                FileType::Directory => self.take(continued, name, true),
+                // Links, pipes and sockets are not ours.
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, continued: &[String], name: &str, directory: bool) {
+        let Some(mut segment) = self.root.layout.segment(self.space, continued, name, directory) else {
+            return;
+        };
+        let path = if !continued.is_empty() {
+            Some(format!("{}/{name}", continued.join("/")).into())
+        } else {
+            (segment != name).then(|| name.into())
+        };
+        if directory {
+            segment.push('/');
+        }
+        if self.wanted.wants(&segment, directory) {
+            self.entries.push(Entry {
+                name: segment,
+                directory,
+                path,
+            });
+        }
+    }
+}
+
+/// What a name is, asking again where the disk did not say.
+fn kind_of(directory: BorrowedFd<'_>, name: &str, said: FileType) -> Result<FileType> {
+    if said != FileType::Unknown {
+        return Ok(said);
+    }
+    match statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => Ok(FileType::from_raw_mode(stat.st_mode)),
+        Err(Errno::NOENT) => Ok(FileType::Unknown),
+        Err(errno) => Err(failed(errno)),
+    }
+}
