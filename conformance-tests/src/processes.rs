@@ -1,0 +1,99 @@
+//! Several processes on one place: two that hammer it at once, and one that is killed at random moments.
+//!
+//! A lane is a plain `#[test]` that starts its own test program again as child processes, so a backend needs only a function that
+//! opens a directory:
+//!
+//! ```no_run
+//! use conformance_tests::processes::Lane;
+//! # use std::sync::Arc;
+//! # fn open(directory: std::path::PathBuf) -> conformance_tests::processes::Opening { unimplemented!() }
+//!
+//! #[test]
+//! fn two_processes_lose_no_update() {
+//!     Lane::new("two_processes_lose_no_update", open).hammer(500);
+//! }
+//!
+//! #[test]
+//! fn kill_9_loses_nothing_acknowledged() {
+//!     Lane::new("kill_9_loses_nothing_acknowledged", open).kill(300);
+//! }
+//! ```
+
+#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
+
+mod hammer;
+mod kill;
+mod work;
+
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+use storage_core::{Result, Storage, StorageAdapter};
+
+/// An adapter being opened on a directory.
+pub type Opening = Pin<Box<dyn Future<Output = Result<Arc<dyn StorageAdapter>>> + Send>>;
+
+/// Says to a child where it is to work: a number and the directory, one a line.
+const CHILD: &str = "CONFORMANCE_CHILD";
+
+/// One test that runs in several processes.
+#[derive(Debug, Clone, Copy)]
+pub struct Lane {
+    test: &'static str,
+    open: fn(PathBuf) -> Opening,
+}
+
+/// What a child was started for.
+struct Role {
+    directory: PathBuf,
+    number: u64,
+}
+
+impl Lane {
+    /// The lane of the test of this name, with its modules, which a child runs again; `open` opens a directory.
+    pub const fn new(test: &'static str, open: fn(PathBuf) -> Opening) -> Self {
+        Self { test, open }
+    }
+
+    async fn open(&self, directory: &Path) -> Result<Storage> {
+        Ok(Storage::from_arc((self.open)(directory.to_owned()).await?))
+    }
+
+    fn spawn(&self, directory: &Path, number: u64) -> std::io::Result<Child> {
+        Command::new(std::env::current_exe()?)
+            .args([self.test, "--exact", "--nocapture", "--test-threads=1"])
+            .env(CHILD, format!("{number}\n{}", directory.display()))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+    }
+}
+
+impl Role {
+    /// The role of this process, if it is a child.
+    fn of_this_process() -> Option<Self> {
+        let text = std::env::var(CHILD).ok()?;
+        let (number, directory) = text.split_once('\n')?;
+        Some(Self {
+            directory: directory.into(),
+            number: number.parse().ok()?,
+        })
+    }
+}
+
+fn block_on<R>(work: impl Future<Output = R>) -> R {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    runtime.expect("a runtime").block_on(work)
+}
+
+fn fresh_directory(test: &str) -> tempfile::TempDir {
+    tempfile::Builder::new()
+        .prefix(test)
+        .tempdir()
+        .expect("a temporary directory")
+}
