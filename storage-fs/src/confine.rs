@@ -96,6 +96,8 @@ fn floor(path: &str) -> usize {
 fn beneath(at: BorrowedFd<'_>, path: &str, flags: OFlags) -> Result<OwnedFd> {
     use rustix::fs::{ResolveFlags, openat2};
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    // With `NOFOLLOW` a link at the end would count as a file that is no directory instead of a link.
+    let flags = flags.difference(OFlags::NOFOLLOW);
     loop {
         match openat2(at, path, flags, Mode::empty(), resolve) {
             // A rename elsewhere on the disk made the kernel unsure; it asks to be asked again.

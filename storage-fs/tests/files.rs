@@ -1,0 +1,13 @@
+//! What the file backend promises beyond the common contract, against real directories.
+
+mod files {
+    pub(crate) mod support;
+
+    mod concurrency;
+    mod confinement;
+    mod listing;
+    mod root;
+    mod staging;
+    mod tree;
+    mod versions;
+}

@@ -1,0 +1,100 @@
+use proptest::prelude::*;
+use storage_core::{Area, ListEntry, ListRequest, StorageBackend};
+
+use super::support::*;
+
+/// What a listing must say, decided over a plain set of keys.
+fn expected(keys: &[String], request: &ListRequest) -> Vec<String> {
+    let mut names: Vec<String> = keys
+        .iter()
+        .filter(|key| key.starts_with(&request.prefix))
+        .map(|key| match key[request.prefix.len()..].find('/') {
+            Some(slash) if request.delimiter => key[..request.prefix.len() + slash + 1].to_owned(),
+            _ => key.clone(),
+        })
+        .filter(|name| request.start_after.as_ref().is_none_or(|after| name > after))
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+fn names_in() -> impl Strategy<Value = String> {
+    prop_oneof!["[ab./!]{1,6}", "[ab]{0,2}".prop_map(|tail| format!("{}{tail}", "x".repeat(200))), "[%A~]{1,3}/[a.]{0,2}"]
+        .prop_filter("not empty", |name| !name.is_empty())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn a_listing_is_what_a_sorted_set_would_say(
+        keys in prop::collection::btree_set(names_in(), 0..25),
+        prefix in prop_oneof![Just(String::new()), "[ab./]{0,3}", Just("x".repeat(200))],
+        after in prop::option::of(names_in()),
+        delimiter: bool,
+        with_meta: bool,
+        limit in 1_usize..7,
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (_root, backend) = fresh().await;
+            let keys: Vec<String> = keys.into_iter().collect();
+            for key in &keys {
+                put(&backend, key, "x").await;
+            }
+            let mut request = ListRequest::new(prefix);
+            request.start_after = after;
+            request.delimiter = delimiter;
+            request.with_meta = with_meta;
+            request.limit = limit;
+            assert_eq!(names(&backend, request.clone()).await, expected(&keys, &request), "{request:?} over {keys:?}");
+        });
+    }
+}
+
+#[tokio::test]
+async fn metadata_in_a_listing_is_that_of_the_object() {
+    let (_root, backend) = fresh().await;
+    let version = put(&backend, "a/b.txt", "12345").await;
+    let mut request = ListRequest::new("a/");
+    request.with_meta = true;
+    let page = backend.list(Area::Objects, request).await.unwrap();
+    let [ListEntry::Object(_, Some(meta))] = page.entries.as_slice() else { panic!("{page:?}") };
+    assert_eq!((meta.size, &meta.version), (5, &version));
+}
+
+#[tokio::test]
+async fn a_directory_that_holds_nothing_shows_nowhere() {
+    let (_root, backend) = fresh().await;
+    put(&backend, "a/b/c.txt", "x").await;
+    remove(&backend, "a/b/c.txt").await;
+    let mut request = ListRequest::new("");
+    request.delimiter = true;
+    assert_eq!(names(&backend, request).await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_vanishes_while_it_is_listed_is_no_error_and_what_stays_is_listed() {
+    let (root, backend) = fresh().await;
+    for at in 0..20 {
+        put(&backend, &format!("stays/{at:02}.txt"), "x").await;
+    }
+    let path = root.path().to_owned();
+    let churn = tokio::task::spawn_blocking(move || {
+        for round in 0..300 {
+            let directory = path.join(format!("goes{}/deep", round % 3));
+            std::fs::create_dir_all(&directory).unwrap();
+            std::fs::write(directory.join("a.txt"), "x").unwrap();
+            std::fs::remove_dir_all(directory.parent().unwrap()).unwrap();
+        }
+    });
+    let mut request = ListRequest::new("");
+    request.with_meta = true;
+    request.limit = 3;
+    while !churn.is_finished() {
+        let names = names(&backend, request.clone()).await;
+        assert_eq!(names.iter().filter(|name| name.starts_with("stays/")).count(), 20);
+    }
+    churn.await.unwrap();
+}
