@@ -219,10 +219,7 @@ macro_rules! cases_with {
                     #[allow(unused_imports, reason = "the harness may be named by its full path")]
                     use super::*;
                     $(
-                        #[test]
-                        fn $name() {
-                            $d crate::run_test(async { $d harness }, concat!(stringify!($group), ".", stringify!($name)));
-                        }
+                        $d crate::case_test!($tier $name, $d harness, concat!(stringify!($group), ".", stringify!($name)));
                     )+
                 }
             };
@@ -268,4 +265,23 @@ pub(crate) const fn kebab<const N: usize>(snake: &str) -> [u8; N] {
         at += 1;
     }
     bytes
+}
+
+/// The test of one case. Deep ones are ignored unless asked for, so that they never count as passed without being run.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! case_test {
+    (deep $name:ident, $harness:expr, $id:expr) => {
+        #[test]
+        #[ignore = "deep: run it with --ignored"]
+        fn $name() {
+            $crate::run_test(async { $harness }, $id);
+        }
+    };
+    ($tier:ident $name:ident, $harness:expr, $id:expr) => {
+        #[test]
+        fn $name() {
+            $crate::run_test(async { $harness }, $id);
+        }
+    };
 }

@@ -18,6 +18,7 @@ pub struct Ctx {
     storage: Storage,
     opened: Mutex<Vec<Storage>>,
     places: Mutex<Vec<Place>>,
+    advisories: Mutex<Vec<String>>,
 }
 
 impl Ctx {
@@ -31,6 +32,7 @@ impl Ctx {
             seed,
             opened: Mutex::new(vec![storage.clone()]),
             places: Mutex::new(vec![place.clone()]),
+            advisories: Mutex::default(),
             place,
             storage,
         })
@@ -94,6 +96,20 @@ impl Ctx {
     /// The place.
     pub fn place(&self) -> &Place {
         &self.place
+    }
+
+    /// Passwords and keys the adapter was opened with.
+    pub fn secrets(&self) -> &[String] {
+        self.harness.secrets()
+    }
+
+    /// Notes for the report what is worth knowing and no fault.
+    pub fn advise(&self, text: impl Into<String>) {
+        self.lock(&self.advisories).push(text.into());
+    }
+
+    pub(crate) fn take_advisories(&self) -> Vec<String> {
+        std::mem::take(&mut *self.lock(&self.advisories))
     }
 
     /// Numbers that are the same in every run with the same seed.
