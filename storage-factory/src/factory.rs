@@ -1,0 +1,214 @@
+//! [`Factory`]: from URLs to storages. A value, so two programs in one process never share one by accident.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use storage_core::{Composed, Error, Result, Storage, StorageAdapter};
+
+use crate::environment::{self, Choice};
+use crate::option::Address;
+use crate::scheme::{Scheme, compiled, missing};
+use crate::url::{StorageUrl, refused, split_scheme};
+
+/// Opens storages by URL. [`Factory::default`] has every scheme whose feature is on; more can be registered.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> storage_core::Result<()> {
+/// use storage_core::{Memory, Result};
+/// use storage_factory::Factory;
+///
+/// // A stranger's adapter is selected by URL like ours.
+/// let factory = Factory::default().register("scratch", |_address| async { Ok(Memory::new()) });
+/// let storage = factory.open("scratch://anywhere").await?;
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Factory {
+    schemes: Vec<Scheme>,
+}
+
+impl Default for Factory {
+    fn default() -> Self {
+        Self { schemes: compiled() }
+    }
+}
+
+impl Factory {
+    /// One without any scheme.
+    pub const fn empty() -> Self {
+        Self { schemes: Vec::new() }
+    }
+
+    /// Adds a scheme that takes any path and no options: `open` gets the URL and gives an adapter.
+    #[must_use]
+    pub fn register<F, Opening, A>(self, name: impl Into<String>, open: F) -> Self
+    where
+        F: Fn(Address) -> Opening + Send + Sync + 'static,
+        Opening: Future<Output = Result<A>> + Send + 'static,
+        A: StorageAdapter,
+    {
+        self.with_scheme(Scheme::new(name, open))
+    }
+
+    /// Adds a scheme with all it can say about itself. It takes the place of any that has one of its names.
+    #[must_use]
+    pub fn with_scheme(mut self, scheme: Scheme) -> Self {
+        self.schemes.retain(|known| {
+            !scheme
+                .names()
+                .any(|name| known.names().any(|known| known == name))
+        });
+        self.schemes.push(scheme);
+        self
+    }
+
+    /// The schemes there are.
+    pub fn schemes(&self) -> impl Iterator<Item = &Scheme> {
+        self.schemes.iter()
+    }
+
+    /// The scheme of this name or alias.
+    pub fn scheme(&self, name: &str) -> Option<&Scheme> {
+        self.schemes
+            .iter()
+            .find(|scheme| scheme.names().any(|known| known == name))
+    }
+
+    /// Opens the storage a URL names.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for a URL that cannot be, an unknown scheme, an unknown option or a bad value, saying what there is;
+    /// `Unsupported` naming the feature for a scheme that was not built in; those of the backend. Secrets are never shown.
+    pub async fn open(&self, url: &str) -> Result<Storage> {
+        Ok(Storage::from_arc(self.open_adapter(url).await?))
+    }
+
+    /// Opens the storage a URL names, with more options given in code. They are checked as those of the URL are.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); `InvalidArgument` for an option that is in the URL too.
+    pub async fn open_with<N: AsRef<str>, V: AsRef<str>>(
+        &self,
+        url: &str,
+        options: impl IntoIterator<Item = (N, V)> + Send,
+    ) -> Result<Storage> {
+        let mut url = self.parse(url)?;
+        for (name, value) in options {
+            url.push_option(name.as_ref(), value.as_ref()).map_err(opening)?;
+        }
+        self.open_url(&url).await.map(Storage::from_arc).map_err(opening)
+    }
+
+    /// Opens one storage on two backends: objects from the first, documents and logs from the second. No atomicity across the
+    /// two is claimed; see [`Composed`].
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), for either.
+    pub async fn open_pair(&self, objects_url: &str, documents_url: &str) -> Result<Storage> {
+        let (objects, documents) = (self.parse(objects_url)?, self.parse(documents_url)?);
+        self.open_composed(&objects, &documents).await.map_err(opening)
+    }
+
+    /// Opens the adapter a URL names, without the checks of [`Storage`]: for layers and the conformance suite.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_adapter(&self, url: &str) -> Result<Arc<dyn StorageAdapter>> {
+        self.open_url(&self.parse(url)?).await.map_err(opening)
+    }
+
+    /// Takes a URL apart and makes sure that it can be opened here, as far as can be known without opening it.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), but for those of the backend.
+    pub fn parse(&self, url: &str) -> Result<StorageUrl> {
+        self.read(url).map_err(opening)
+    }
+
+    pub(crate) fn read(&self, url: &str) -> Result<StorageUrl> {
+        // The scheme first: what this program has is a better answer than what the rest of the URL looks like.
+        let (scheme, _) = split_scheme(url).map_err(|problem| refused(url, &problem))?;
+        let scheme = self.known(url, &scheme.to_ascii_lowercase())?;
+        let url = StorageUrl::parse(url)?;
+        Address::read(url.clone(), scheme.option_table())?;
+        Ok(url)
+    }
+
+    /// Opens what the environment names: see [`VARIABLES`](crate::VARIABLES).
+    ///
+    /// # Errors
+    /// As [`choose_from_env`](Self::choose_from_env) and [`open`](Self::open).
+    pub async fn open_from_env(&self) -> Result<Storage> {
+        self.open_choice(&self.choose_from_env()?).await
+    }
+
+    /// Opens what these variables name: [`open_from_env`](Self::open_from_env) without touching the environment of the process.
+    ///
+    /// # Errors
+    /// As [`open_from_env`](Self::open_from_env).
+    pub async fn open_from(&self, variables: impl Fn(&str) -> Option<String> + Send) -> Result<Storage> {
+        let choice = self.choose_from(variables)?;
+        self.open_choice(&choice).await
+    }
+
+    /// What the environment names, and which variable decided it.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for variables that contradict each other, are empty or are not UTF-8, naming them; as
+    /// [`parse`](Self::parse) for a URL, naming its variable.
+    pub fn choose_from_env(&self) -> Result<Choice> {
+        environment::choose(self, environment::of_process)
+    }
+
+    /// What these variables name, and which of them decided it.
+    ///
+    /// # Errors
+    /// As [`choose_from_env`](Self::choose_from_env).
+    pub fn choose_from(&self, variables: impl Fn(&str) -> Option<String>) -> Result<Choice> {
+        environment::choose(self, |name| Ok(variables(name)))
+    }
+
+    /// Opens what was chosen.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), with the variable that decided as context `variable`.
+    pub async fn open_choice(&self, choice: &Choice) -> Result<Storage> {
+        let opened = match choice.urls() {
+            (objects, Some(documents)) => self.open_composed(objects, documents).await,
+            (url, None) => self.open_url(url).await.map(Storage::from_arc),
+        };
+        opened.map_err(|error| choice.stamp(error))
+    }
+
+    async fn open_composed(&self, objects: &StorageUrl, documents: &StorageUrl) -> Result<Storage> {
+        let first = self.open_url(objects).await?;
+        match self.open_url(documents).await {
+            Ok(second) => Ok(Storage::new(Composed::new(first, second))),
+            Err(error) => {
+                // Nothing was written; what matters to the caller is why there is no storage.
+                if let Err(closing) = first.close().await {
+                    tracing::warn!(error = %closing, "the objects backend could not be closed again");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn open_url(&self, url: &StorageUrl) -> Result<Arc<dyn StorageAdapter>> {
+        self.known(url.with_secrets(), url.scheme())?
+            .open(url.clone())
+            .await
+    }
+
+    fn known(&self, url: &str, scheme: &str) -> Result<&Scheme> {
+        let found = self.scheme(scheme);
+        found.ok_or_else(|| missing(url, scheme, self.schemes.iter().flat_map(Scheme::names)))
+    }
+}
+
+fn opening(error: Error) -> Error {
+    error.with_operation("open storage")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,269 @@
+//! What options a scheme takes: one table from which reading, error messages and documents are made.
+
+use std::fmt;
+use std::time::Duration;
+
+use storage_core::{Error, Result};
+
+use crate::url::{StorageUrl, is_secret, refused};
+
+/// One option of a URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UrlOption {
+    /// Its name; one with a unit ends in it, such as `busy_timeout_ms`.
+    pub name: &'static str,
+    /// What its value can be.
+    pub kind: UrlOptionKind,
+    /// The value where none is given, in words.
+    pub default: &'static str,
+    /// What it does, in one sentence without a full stop.
+    pub meaning: &'static str,
+}
+
+/// What the value of an option can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UrlOptionKind {
+    /// A number of bytes.
+    Bytes,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A number, at least this.
+    Count {
+        /// The least value taken.
+        at_least: u64,
+    },
+    /// `true` or `false`.
+    Flag,
+    /// A number of milliseconds.
+    Milliseconds,
+    /// A number of seconds.
+    Seconds,
+}
+
+impl UrlOption {
+    /// An option.
+    pub const fn new(
+        name: &'static str,
+        kind: UrlOptionKind,
+        default: &'static str,
+        meaning: &'static str,
+    ) -> Self {
+        Self {
+            name,
+            kind,
+            default,
+            meaning,
+        }
+    }
+}
+
+impl fmt::Display for UrlOptionKind {
+    /// The type and its unit, for people: `power-loss, process-crash`, `milliseconds`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes => f.write_str("bytes"),
+            Self::Choice(words) => f.write_str(&words.join(", ")),
+            Self::Count { at_least: 0 } => f.write_str("number"),
+            Self::Count { at_least } => write!(f, "number, at least {at_least}"),
+            Self::Flag => f.write_str("true, false"),
+            Self::Milliseconds => f.write_str("milliseconds"),
+            Self::Seconds => f.write_str("seconds"),
+        }
+    }
+}
+
+/// A URL whose options are all known to its scheme and have values that can be: what a scheme is opened with.
+#[derive(Debug, Clone)]
+pub struct Address {
+    url: StorageUrl,
+    values: Vec<(&'static str, Value)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Value {
+    Number(u64),
+    Word(&'static str),
+    Flag(bool),
+    Time(Duration),
+}
+
+impl Address {
+    /// Reads the options of a URL by the table of its scheme.
+    pub(crate) fn read(url: StorageUrl, table: &[UrlOption]) -> Result<Self> {
+        let mut values = Vec::new();
+        for (name, text) in url.options() {
+            let Some(option) = table.iter().find(|option| option.name == name) else {
+                return Err(unknown(&url, name, table));
+            };
+            let value = option
+                .kind
+                .read(text)
+                .ok_or_else(|| bad_value(&url, option, text))?;
+            values.push((option.name, value));
+        }
+        Ok(Self { url, values })
+    }
+
+    /// The URL.
+    pub const fn url(&self) -> &StorageUrl {
+        &self.url
+    }
+
+    /// The path, decoded.
+    pub fn path(&self) -> &str {
+        self.url.path()
+    }
+
+    /// A `Flag`, if given.
+    pub fn flag(&self, name: &str) -> Option<bool> {
+        self.values.iter().find_map(|(known, value)| match value {
+            Value::Flag(flag) if *known == name => Some(*flag),
+            _ => None,
+        })
+    }
+
+    /// A `Choice`, if given.
+    pub fn choice(&self, name: &str) -> Option<&'static str> {
+        self.values.iter().find_map(|(known, value)| match value {
+            Value::Word(word) if *known == name => Some(*word),
+            _ => None,
+        })
+    }
+
+    /// A `Count` or a number of `Bytes`, if given.
+    pub fn number(&self, name: &str) -> Option<u64> {
+        self.values.iter().find_map(|(known, value)| match value {
+            Value::Number(number) if *known == name => Some(*number),
+            _ => None,
+        })
+    }
+
+    /// A number of `Milliseconds` or `Seconds`, if given.
+    pub fn duration(&self, name: &str) -> Option<Duration> {
+        self.values.iter().find_map(|(known, value)| match value {
+            Value::Time(time) if *known == name => Some(*time),
+            _ => None,
+        })
+    }
+
+    /// An error about this URL, for what only the backend can judge.
+    pub fn refuse(&self, problem: &str) -> Error {
+        refused(self.url.with_secrets(), problem)
+    }
+}
+
+impl UrlOptionKind {
+    fn read(self, text: &str) -> Option<Value> {
+        match self {
+            Self::Bytes => number(text).map(Value::Number),
+            Self::Count { at_least } => number(text)
+                .filter(|number| *number >= at_least)
+                .map(Value::Number),
+            Self::Choice(words) => words
+                .iter()
+                .find(|word| **word == text)
+                .map(|word| Value::Word(word)),
+            Self::Flag => match text {
+                "true" => Some(Value::Flag(true)),
+                "false" => Some(Value::Flag(false)),
+                _ => None,
+            },
+            Self::Milliseconds => number(text).map(|number| Value::Time(Duration::from_millis(number))),
+            Self::Seconds => number(text).map(|number| Value::Time(Duration::from_secs(number))),
+        }
+    }
+}
+
+/// Digits only: `+5` and ` 5` are typing errors, not numbers.
+fn number(text: &str) -> Option<u64> {
+    text.bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| text.parse().ok())?
+}
+
+fn unknown(url: &StorageUrl, name: &str, table: &[UrlOption]) -> Error {
+    let known: Vec<_> = table.iter().map(|option| option.name).collect();
+    let scheme = url.scheme();
+    let known = match known.as_slice() {
+        [] => format!("{scheme}: takes none"),
+        known => format!("{scheme}: takes {}", known.join(", ")),
+    };
+    refused(
+        url.with_secrets(),
+        &format!("there is no option {name:?}; {known}"),
+    )
+}
+
+fn bad_value(url: &StorageUrl, option: &UrlOption, text: &str) -> Error {
+    let shown = if is_secret(option.name) {
+        "what is given".to_owned()
+    } else {
+        format!("{text:?}")
+    };
+    let what = match option.kind {
+        UrlOptionKind::Choice(_) | UrlOptionKind::Flag => "one of",
+        _ => "a whole number:",
+    };
+    refused(
+        url.with_secrets(),
+        &format!("option {:?} is {what} {}, not {shown}", option.name, option.kind),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: &[UrlOption] = &[
+        UrlOption::new("create", UrlOptionKind::Flag, "true", "x"),
+        UrlOption::new(
+            "durability",
+            UrlOptionKind::Choice(&["strong", "weak"]),
+            "strong",
+            "x",
+        ),
+        UrlOption::new("readers", UrlOptionKind::Count { at_least: 1 }, "1", "x"),
+        UrlOption::new("wait_ms", UrlOptionKind::Milliseconds, "1", "x"),
+    ];
+
+    fn read(query: &str) -> Result<Address> {
+        Address::read(StorageUrl::parse(&format!("x:.?{query}")).unwrap(), TABLE)
+    }
+
+    #[test]
+    fn values_have_types() {
+        let address = read("create=false&durability=weak&readers=3&wait_ms=250").unwrap();
+        assert_eq!(address.flag("create"), Some(false));
+        assert_eq!(address.choice("durability"), Some("weak"));
+        assert_eq!(address.number("readers"), Some(3));
+        assert_eq!(address.duration("wait_ms"), Some(Duration::from_millis(250)));
+        let address = read("").unwrap();
+        assert_eq!((address.flag("create"), address.number("readers")), (None, None));
+    }
+
+    #[test]
+    fn an_unknown_option_is_refused_with_those_there_are() {
+        let error = read("colour=red").unwrap_err().to_string();
+        for part in ["colour", "create", "durability", "readers", "wait_ms"] {
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_bad_value_is_refused_with_what_it_can_be() {
+        for (query, hint) in [
+            ("create=yes", "true, false"),
+            ("durability=none", "strong, weak"),
+            ("readers=0", "at least 1"),
+            ("readers=+1", "at least 1"),
+            ("wait_ms=1s", "milliseconds"),
+            ("wait_ms=", "milliseconds"),
+            ("wait_ms=99999999999999999999", "milliseconds"),
+        ] {
+            let error = read(query).unwrap_err().to_string();
+            assert!(error.contains(hint), "{query}: {error}");
+        }
+    }
+}

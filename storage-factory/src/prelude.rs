@@ -1,0 +1,8 @@
+//! What an application imports: `use storage_factory::prelude::*;`
+
+#[doc(no_inline)]
+pub use futures::{StreamExt as _, TryStreamExt as _};
+#[doc(no_inline)]
+pub use serde::{Deserialize, Serialize};
+#[doc(no_inline)]
+pub use storage_core::{Bytes, Collection, Document, Index, Query, Storage, Version};
