@@ -40,7 +40,9 @@ impl Backoff {
             .with_context("attempts", self.attempts.to_string()));
         }
         if self.attempts > 1 {
-            let ceiling = FIRST.saturating_mul(1 << (self.attempts - 2).min(10)).min(LONGEST);
+            let ceiling = FIRST
+                .saturating_mul(1 << (self.attempts - 2).min(10))
+                .min(LONGEST);
             let micros = random_u128() % (ceiling.as_micros() + 1);
             tokio::time::sleep(Duration::from_micros(u64::try_from(micros).unwrap_or(0))).await;
         }

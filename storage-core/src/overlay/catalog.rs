@@ -75,7 +75,9 @@ impl Catalog {
     }
 
     pub(super) fn ready(&self) -> impl Iterator<Item = &Generation> {
-        self.indexes.iter().filter(|generation| generation.state == Stage::Ready)
+        self.indexes
+            .iter()
+            .filter(|generation| generation.state == Stage::Ready)
     }
 
     /// Without the generations `dropped` picks.
@@ -113,8 +115,9 @@ impl Engine {
         let key = layout::catalog(collection)?;
         next.format = FORMAT;
         next.revision = Version::random().to_string();
-        let bytes = serde_json::to_vec_pretty(&next)
-            .map_err(|error| Error::new(ErrorKind::Internal, "an index catalog cannot be written").with_source(error))?;
+        let bytes = serde_json::to_vec_pretty(&next).map_err(|error| {
+            Error::new(ErrorKind::Internal, "an index catalog cannot be written").with_source(error)
+        })?;
         let swap = match base {
             Some(base) => self.medium.swap(&key, Bytes::from(bytes), base).await,
             None => self.medium.create(&key, Bytes::from(bytes)).await,

@@ -42,9 +42,14 @@ impl Engine {
         id: &DocumentId,
         now: Timestamp,
     ) -> Result<bool> {
-        for wanted in wanted.iter().filter(|wanted| wanted.generation.index.unique && wanted.complete) {
+        for wanted in wanted
+            .iter()
+            .filter(|wanted| wanted.generation.index.unique && wanted.complete)
+        {
             for (key, value) in &wanted.keys {
-                let claimed = self.claim(collection, wanted.generation, key, value, id, now).await;
+                let claimed = self
+                    .claim(collection, wanted.generation, key, value, id, now)
+                    .await;
                 if !claimed.map_err(|error| error.with_applied(Applied::No))? {
                     return Ok(false);
                 }
@@ -98,7 +103,9 @@ impl Engine {
 
 /// Whether a document is there and has the key in a unique index.
 fn has(record: &Record, generation: &Generation, key: &[u8], now: Timestamp) -> bool {
-    let Some(body) = record.live(now) else { return false };
+    let Some(body) = record.live(now) else {
+        return false;
+    };
     // A document that does not fit the index cannot be in it.
     generation
         .index
@@ -131,7 +138,11 @@ fn decode(place: &str, bytes: &[u8]) -> Result<DocumentId> {
         format: Option<i64>,
     }
     let corrupt = |error: serde_json::Error| {
-        Error::corrupt(place, "the claim of a unique value cannot be read; rebuild the index").with_source(error)
+        Error::corrupt(
+            place,
+            "the claim of a unique value cannot be read; rebuild the index",
+        )
+        .with_source(error)
     };
     let Format { format } = serde_json::from_slice(bytes).map_err(corrupt)?;
     layout::check_format(place, format, FORMAT)?;

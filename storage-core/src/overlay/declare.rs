@@ -49,7 +49,9 @@ fn documents(objects: &ObjectsDeclaration) -> DocumentsDeclaration {
 fn logs(objects: &ObjectsDeclaration) -> LogsDeclaration {
     let mut section = LogsDeclaration::new(objects.durability);
     section.consistency = objects.consistency;
-    section.max_name_bytes = section.max_name_bytes.min((objects.max_key_bytes - LOG_OVERHEAD) / ESCAPED);
+    section.max_name_bytes = section
+        .max_name_bytes
+        .min((objects.max_key_bytes - LOG_OVERHEAD) / ESCAPED);
     if let Some(largest) = objects.max_object_bytes {
         let frames = FRAME_OVERHEAD * (section.max_entries + 1);
         section.max_append_bytes = section.max_append_bytes.min(largest.saturating_sub(frames));
@@ -75,10 +77,19 @@ mod tests {
             let declaration = of(max);
             let (documents, logs) = (declaration.documents.unwrap(), declaration.logs.unwrap());
             let value = documents.max_index_key_bytes.max(32);
-            assert!(ENTRY_OVERHEAD + ESCAPED * (value + documents.max_id_bytes) <= max, "{max}");
-            assert!(DOCUMENT_OVERHEAD + ESCAPED * (documents.max_name_bytes + documents.max_id_bytes) <= max, "{max}");
+            assert!(
+                ENTRY_OVERHEAD + ESCAPED * (value + documents.max_id_bytes) <= max,
+                "{max}"
+            );
+            assert!(
+                DOCUMENT_OVERHEAD + ESCAPED * (documents.max_name_bytes + documents.max_id_bytes) <= max,
+                "{max}"
+            );
             assert!(LOG_OVERHEAD + ESCAPED * logs.max_name_bytes <= max, "{max}");
-            assert!(documents.max_id_bytes >= 32 && documents.max_name_bytes >= 32 && logs.max_name_bytes >= 32, "{max}");
+            assert!(
+                documents.max_id_bytes >= 32 && documents.max_name_bytes >= 32 && logs.max_name_bytes >= 32,
+                "{max}"
+            );
         }
     }
 

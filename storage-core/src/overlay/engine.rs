@@ -37,7 +37,10 @@ impl Engine {
     pub(super) fn new(backend: Arc<dyn StorageBackend>, declaration: &Declaration) -> Self {
         Self {
             medium: Medium::new(backend),
-            max_index_key_bytes: declaration.documents.as_ref().map_or(0, |section| section.max_index_key_bytes),
+            max_index_key_bytes: declaration
+                .documents
+                .as_ref()
+                .map_or(0, |section| section.max_index_key_bytes),
             max_object_bytes: declaration.objects.max_object_bytes,
             // Far beyond any write under way, so a sweep seldom makes a writer start over. No protocol relies on it.
             sweep_after: Duration::from_secs(60 * 60),
@@ -57,7 +60,7 @@ impl Engine {
     pub(super) async fn load_many(
         &self,
         collection: &Name,
-        ids: impl IntoIterator<Item = DocumentId>,
+        ids: Vec<DocumentId>,
     ) -> Vec<(DocumentId, Result<Option<Loaded>>)> {
         let loads = ids.into_iter().map(|id| {
             let load: BoxFuture<'_, _> = Box::pin(async move {
@@ -84,7 +87,9 @@ impl Engine {
 }
 
 /// Runs futures a few at a time; gives what they gave, in their order.
-pub(super) async fn in_parallel<'a, T: Send + 'a>(futures: impl IntoIterator<Item = BoxFuture<'a, T>>) -> Vec<T> {
+pub(super) async fn in_parallel<'a, T: Send + 'a>(
+    futures: impl IntoIterator<Item = BoxFuture<'a, T>>,
+) -> Vec<T> {
     let futures: Vec<_> = futures.into_iter().collect();
     stream::iter(futures).buffered(PARALLEL).collect().await
 }

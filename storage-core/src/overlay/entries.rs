@@ -56,8 +56,15 @@ impl<'a> Wanted<'a> {
     /// The nonces of the next state: those of unchanged keys are kept, the others fresh.
     pub(super) fn nonces(&self, old: &Entries) -> BTreeMap<String, String> {
         let old = old.get(&self.generation.token);
-        let nonce = |value: &String| old.and_then(|old| old.get(value)).cloned().unwrap_or_else(layout::token);
-        self.keys.iter().map(|(_, value)| (value.clone(), nonce(value))).collect()
+        let nonce = |value: &String| {
+            old.and_then(|old| old.get(value))
+                .cloned()
+                .unwrap_or_else(layout::token)
+        };
+        self.keys
+            .iter()
+            .map(|(_, value)| (value.clone(), nonce(value)))
+            .collect()
     }
 }
 
@@ -83,7 +90,9 @@ impl Engine {
             write
         });
         // Nobody sees an entry no document names, so whatever became of them, nothing was applied.
-        all_in_parallel(writes).await.map_err(|error| error.with_applied(Applied::No))?;
+        all_in_parallel(writes)
+            .await
+            .map_err(|error| error.with_applied(Applied::No))?;
         Ok(())
     }
 
@@ -96,7 +105,14 @@ impl Engine {
 
     /// After a swap that was lost: removes the entries made for it, once the document has left the base version and does not
     /// name them. Until both are known, a request under way might still make them count.
-    pub(super) async fn retract_entries(&self, collection: &Name, id: &DocumentId, base: &Version, made: &[Key], entries: &Entries) {
+    pub(super) async fn retract_entries(
+        &self,
+        collection: &Name,
+        id: &DocumentId,
+        base: &Version,
+        made: &[Key],
+        entries: &Entries,
+    ) {
         if made.is_empty() {
             return;
         }

@@ -13,6 +13,7 @@ use std::ops::Bound;
 
 use self::page::{Counter, Page, Statistics};
 use self::walk::Walk;
+use super::backoff::Backoff;
 use super::catalog::{Cataloged, Stage};
 use super::engine::Engine;
 use super::layout;
@@ -28,12 +29,15 @@ impl Engine {
     /// # Errors
     /// As [`StorageAdapter::find`](crate::StorageAdapter::find).
     pub(super) async fn find(&self, collection: &Name, request: &FindRequest) -> Result<FindPage> {
-        let mut backoff = self.medium.backoff();
+        let mut backoff = Backoff::new();
         loop {
             let catalog = self.catalog(collection).await?;
             let plan = plan(&catalog, request)?;
             let mut page = Page::new(request, plan.sort)?;
-            if self.walk_plan(collection, &catalog, &plan, request, &mut page).await? {
+            if self
+                .walk_plan(collection, &catalog, &plan, request, &mut page)
+                .await?
+            {
                 return page.finish(&request.sort);
             }
             backoff.pause().await?;
@@ -43,12 +47,15 @@ impl Engine {
     /// # Errors
     /// As [`find`](Self::find).
     pub(super) async fn count(&self, collection: &Name, request: &FindRequest) -> Result<u64> {
-        let mut backoff = self.medium.backoff();
+        let mut backoff = Backoff::new();
         loop {
             let catalog = self.catalog(collection).await?;
             let plan = plan(&catalog, request)?;
             let mut counter = Counter::default();
-            if self.walk_plan(collection, &catalog, &plan, request, &mut counter).await? {
+            if self
+                .walk_plan(collection, &catalog, &plan, request, &mut counter)
+                .await?
+            {
                 return Ok(counter.documents);
             }
             backoff.pause().await?;
@@ -61,8 +68,13 @@ impl Engine {
 
     /// # Errors
     /// `NotFound` where there is no such index.
-    pub(super) async fn index_stats(&self, collection: &Name, index: &Name, now: Timestamp) -> Result<IndexStats> {
-        let mut backoff = self.medium.backoff();
+    pub(super) async fn index_stats(
+        &self,
+        collection: &Name,
+        index: &Name,
+        now: Timestamp,
+    ) -> Result<IndexStats> {
+        let mut backoff = Backoff::new();
         loop {
             let catalog = self.catalog(collection).await?.catalog;
             let generation = catalog
@@ -73,7 +85,13 @@ impl Engine {
             let mut statistics = Statistics::default();
             let walk = Walk::of_index(self, collection, &generation.token, &Filter::All, now, false);
             walk.ranges(&[everything], None, false, &mut statistics).await?;
-            if self.catalog(collection).await?.catalog.generation(&generation.token).is_some() {
+            if self
+                .catalog(collection)
+                .await?
+                .catalog
+                .generation(&generation.token)
+                .is_some()
+            {
                 return Ok(statistics.finish());
             }
             backoff.pause().await?;
@@ -105,11 +123,18 @@ impl Engine {
                 let Some(generation) = catalog.catalog.named(&access.index.name, Stage::Ready) else {
                     return Ok(false);
                 };
-                let walk =
-                    Walk::of_index(self, collection, &generation.token, &plan.residual, request.now, access.index.each);
+                let walk = Walk::of_index(
+                    self,
+                    collection,
+                    &generation.token,
+                    &plan.residual,
+                    request.now,
+                    access.index.each,
+                );
                 let resume = after.map(|position| (access.resume_key(position), position.id.clone()));
                 walk.ranges(&access.ranges, resume, access.reverse, sink).await?;
-                self.still_there(collection, catalog, access, &generation.token).await
+                self.still_there(collection, catalog, access, &generation.token)
+                    .await
             }
         }
     }
@@ -122,7 +147,10 @@ impl Engine {
         generation: &str,
     ) -> Result<bool> {
         if let Some(version) = &catalog.medium
-            && self.medium.is_still(&layout::catalog(collection)?, version).await?
+            && self
+                .medium
+                .is_still(&layout::catalog(collection)?, version)
+                .await?
         {
             return Ok(true);
         }
@@ -133,11 +161,19 @@ impl Engine {
 }
 
 fn plan(catalog: &Cataloged, request: &FindRequest) -> Result<Plan> {
-    let indexes: Vec<Index> = catalog.catalog.ready().map(|generation| generation.index.clone()).collect();
+    let indexes: Vec<Index> = catalog
+        .catalog
+        .ready()
+        .map(|generation| generation.index.clone())
+        .collect();
     Plan::of(request, &indexes)
 }
 
 /// `NotFound` for an index by this name.
 pub(super) fn no_index(index: &Name) -> Error {
-    Error::new(ErrorKind::NotFound, format!("there is no index {:?}", index.as_str())).with_key(index.as_str())
+    Error::new(
+        ErrorKind::NotFound,
+        format!("there is no index {:?}", index.as_str()),
+    )
+    .with_key(index.as_str())
 }

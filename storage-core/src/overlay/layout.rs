@@ -17,8 +17,8 @@ pub(super) const LOGS: &str = "logs/";
 /// generations among the indexes of one store.
 pub(super) const TOKEN_DIGITS: u64 = 16;
 
-/// Sorts after every nonce and before the `/` of no other entry: where a listing resumes behind all entries of one document.
-const AFTER_NONCES: char = '~';
+/// Sorts after every nonce: where a listing resumes behind all entries of one document.
+pub(super) const AFTER_NONCES: char = '~';
 
 /// Everything in an entry's name but value and id.
 pub(super) const ENTRY_OVERHEAD: u64 = ENTRIES.len() as u64 + TOKEN_DIGITS + 3 + TOKEN_DIGITS;
@@ -66,10 +66,6 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn key(&self, generation: &str) -> Result<Key> {
-        entry(generation, &self.value, &self.id, &self.nonce)
-    }
-
     /// The entry this name stands for; `None` for a name that is not this library's.
     pub(super) fn parse(prefix: &str, name: &str) -> Option<Self> {
         let mut segments = name.strip_prefix(prefix)?.split('/');
@@ -111,7 +107,11 @@ pub(super) fn log_incarnation(name: &Name, incarnation: &str) -> String {
 
 /// The later a sequence number, the earlier it is listed.
 pub(super) fn log_object(name: &Name, incarnation: &str, first: u64) -> Result<Key> {
-    Key::new(format!("{}{:016x}", log_incarnation(name, incarnation), u64::MAX - first))
+    Key::new(format!(
+        "{}{:016x}",
+        log_incarnation(name, incarnation),
+        u64::MAX - first
+    ))
 }
 
 /// The sequence number in a name that [`log_object`] wrote.
@@ -126,7 +126,8 @@ pub(super) fn log_sequence(prefix: &str, name: &str) -> Result<u64> {
 /// What a user named, from the last segment of a name or of a rolled-up prefix; `None` for what is not this library's.
 pub(super) fn last_segment<'a>(prefix: &str, name: &'a str) -> Option<&'a str> {
     let segment = name.strip_prefix(prefix)?;
-    Some(segment.strip_suffix('/').unwrap_or(segment)).filter(|segment| !segment.is_empty() && !segment.contains('/'))
+    Some(segment.strip_suffix('/').unwrap_or(segment))
+        .filter(|segment| !segment.is_empty() && !segment.contains('/'))
 }
 
 /// The text that was escaped.
@@ -148,7 +149,10 @@ pub(super) fn check_format(place: &str, format: Option<i64>, known: i64) -> Resu
             format!("it was written in format {format}, and this version knows {known}; upgrade the program"),
         )
         .with_key(place)),
-        _ => Err(Error::corrupt(place, "it does not say in which format it was written")),
+        _ => Err(Error::corrupt(
+            place,
+            "it does not say in which format it was written",
+        )),
     }
 }
 
@@ -164,7 +168,7 @@ mod tests {
             id: DocumentId::new("x/é").unwrap(),
             nonce: token(),
         };
-        let key = entry.key("00ff").unwrap();
+        let key = super::entry("00ff", &entry.value, &entry.id, &entry.nonce).unwrap();
         assert_eq!(Entry::parse(&entries("00ff"), key.as_str()), Some(entry));
     }
 
@@ -183,6 +187,9 @@ mod tests {
         let log = Name::new("l").unwrap();
         let object = |first| log_object(&log, "i", first).unwrap();
         assert!(object(10) < object(9) && object(u64::MAX) < object(0));
-        assert_eq!(log_sequence(&log_incarnation(&log, "i"), object(7).as_str()).unwrap(), 7);
+        assert_eq!(
+            log_sequence(&log_incarnation(&log, "i"), object(7).as_str()).unwrap(),
+            7
+        );
     }
 }

@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::backoff::Backoff;
 use crate::backend::{
-    Area, Condition, DeleteRequest, ListEntry, ListRequest, ObjectGuard, ObjectMeta, ReadRequest, StorageBackend,
-    WriteRequest,
+    Area, Condition, DeleteRequest, ListEntry, ListRequest, ObjectGuard, ObjectMeta, ReadRequest,
+    StorageBackend, WriteRequest,
 };
 use crate::error::{Applied, Error, ErrorKind, Result};
 use crate::name::Key;
@@ -46,7 +45,10 @@ impl Medium {
 
     /// The bytes and the medium version.
     pub(super) async fn read(&self, key: &Key) -> Result<Option<(Bytes, Version)>> {
-        let object = self.backend.read(Area::Overlay, key, ReadRequest::default()).await?;
+        let object = self
+            .backend
+            .read(Area::Overlay, key, ReadRequest::default())
+            .await?;
         Ok(object.map(|object| (object.bytes, object.meta.version)))
     }
 
@@ -64,11 +66,14 @@ impl Medium {
 
     /// Writes what nobody else writes: an object whose name holds a fresh nonce.
     pub(super) async fn write(&self, key: &Key, bytes: Bytes) -> Result<Version> {
-        self.backend.write(Area::Overlay, key, bytes, WriteRequest::default()).await
+        self.backend
+            .write(Area::Overlay, key, bytes, WriteRequest::default())
+            .await
     }
 
     pub(super) async fn create(&self, key: &Key, bytes: Bytes) -> Swap {
-        self.conditional(key, bytes, WriteRequest::when(Condition::IfAbsent)).await
+        self.conditional(key, bytes, WriteRequest::when(Condition::IfAbsent))
+            .await
     }
 
     pub(super) async fn swap(&self, key: &Key, bytes: Bytes, base: &Version) -> Swap {
@@ -94,7 +99,10 @@ impl Medium {
             Ok(version) => Swap::Done(version),
             Err(error)
                 if error.applied() == Applied::No
-                    && matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::PreconditionFailed) =>
+                    && matches!(
+                        error.kind(),
+                        ErrorKind::AlreadyExists | ErrorKind::PreconditionFailed
+                    ) =>
             {
                 Swap::Lost
             }
@@ -107,14 +115,18 @@ impl Medium {
         if !self.removes_by_version() {
             return Ok(false);
         }
-        match self.backend.delete(Area::Overlay, key, DeleteRequest::if_version(version)).await {
+        match self
+            .backend
+            .delete(Area::Overlay, key, DeleteRequest::if_version(version))
+            .await
+        {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == ErrorKind::PreconditionFailed => Ok(false),
             Err(error) => Err(error),
         }
     }
 
-    /// Removes what nobody can need any more; `true` if all of it is gone.
+    /// Removes what nobody can need any more.
     pub(super) async fn remove_all(&self, keys: &[Key]) -> Result<()> {
         for keys in keys.chunks(MAX_NAMES) {
             for result in self.backend.delete_many(Area::Overlay, keys).await? {
@@ -196,10 +208,5 @@ impl Medium {
             }
             start_after = next;
         }
-    }
-
-    /// Creates an object as `bytes` says, or finds what somebody else created at the same moment.
-    pub(super) fn backoff(&self) -> Backoff {
-        Backoff::new()
     }
 }

@@ -114,12 +114,14 @@ impl Record {
     /// The document as users see it.
     pub(super) fn into_document(self, id: DocumentId, now: Timestamp) -> Option<StoredDocument> {
         match self.content {
-            Content::Document { body, expires_at } if expires_at.is_none_or(|at| at > now) => Some(StoredDocument {
-                id,
-                version: self.version,
-                expires_at,
-                body,
-            }),
+            Content::Document { body, expires_at } if expires_at.is_none_or(|at| at > now) => {
+                Some(StoredDocument {
+                    id,
+                    version: self.version,
+                    expires_at,
+                    body,
+                })
+            }
             _ => None,
         }
     }
@@ -136,7 +138,9 @@ impl Record {
     /// The bytes at rest, different ones at every call: `revision` is drawn anew.
     pub(super) fn encode(&self) -> Result<Bytes> {
         let (mut document, state, expires_at) = match &self.content {
-            Content::Document { body, expires_at } => (body.clone(), None, expires_at.map(Timestamp::as_millis)),
+            Content::Document { body, expires_at } => {
+                (body.clone(), None, expires_at.map(Timestamp::as_millis))
+            }
             Content::Placeholder => (RawDocumentBuf::new(), Some(Absence::Placeholder), None),
             Content::Tombstone => (RawDocumentBuf::new(), Some(Absence::Tombstone), None),
         };
@@ -148,7 +152,9 @@ impl Record {
             expires_at,
             entries: self.entries.clone(),
         };
-        let unwritable = |error| Error::new(ErrorKind::Internal, "a document's system field cannot be written").with_source(error);
+        let unwritable = |error| {
+            Error::new(ErrorKind::Internal, "a document's system field cannot be written").with_source(error)
+        };
         let system = bson::serialize_to_raw_document_buf(&system).map_err(unwritable)?;
         document.append(bson::raw::cstr!("_storage"), system);
         Ok(Bytes::from(write_document(&document, Style::Pretty)?))
@@ -160,15 +166,23 @@ impl Record {
     /// `FormatTooNew`; `Corrupt` for everything else.
     pub(super) fn decode(place: &str, bytes: &[u8]) -> Result<Self> {
         let corrupt = |error: Error| {
-            Error::corrupt(place, "the stored document cannot be read; restore or remove it").with_source(error)
+            Error::corrupt(place, "the stored document cannot be read; restore or remove it")
+                .with_source(error)
         };
         let document = read_document(bytes).map_err(corrupt)?;
-        let (body, system) = split(&document)
-            .ok_or_else(|| Error::corrupt(place, format!("the stored document has no field {SYSTEM_FIELD:?}")))?;
+        let (body, system) = split(&document).ok_or_else(|| {
+            Error::corrupt(
+                place,
+                format!("the stored document has no field {SYSTEM_FIELD:?}"),
+            )
+        })?;
         layout::check_format(place, system.get_i64("format").ok(), FORMAT)?;
         let system: System = bson::deserialize_from_slice(system.as_bytes()).map_err(|error| {
-            Error::corrupt(place, format!("field {SYSTEM_FIELD:?} cannot be read; restore or remove the document"))
-                .with_source(error)
+            Error::corrupt(
+                place,
+                format!("field {SYSTEM_FIELD:?} cannot be read; restore or remove the document"),
+            )
+            .with_source(error)
         })?;
         let content = match system.state {
             None => Content::Document {
@@ -216,7 +230,11 @@ mod tests {
 
     fn record(content: Content) -> Record {
         let mut record = Record::absent(content);
-        record.entries.entry("00".into()).or_default().insert("a02F".into(), "77".into());
+        record
+            .entries
+            .entry("00".into())
+            .or_default()
+            .insert("a02F".into(), "77".into());
         record.entries.entry("01".into()).or_default();
         record
     }
@@ -227,8 +245,14 @@ mod tests {
         for content in [
             Content::Placeholder,
             Content::Tombstone,
-            Content::Document { body: RawDocumentBuf::new(), expires_at: None },
-            Content::Document { body, expires_at: Some(Timestamp::from_millis(-5)) },
+            Content::Document {
+                body: RawDocumentBuf::new(),
+                expires_at: None,
+            },
+            Content::Document {
+                body,
+                expires_at: Some(Timestamp::from_millis(-5)),
+            },
         ] {
             let record = record(content);
             let bytes = record.encode().unwrap();
@@ -241,7 +265,10 @@ mod tests {
     fn newer_formats_and_damage_are_told_apart() {
         let text = String::from_utf8(record(Content::Tombstone).encode().unwrap().to_vec()).unwrap();
         let kind = |text: &str| Record::decode("c/i", text.as_bytes()).unwrap_err().kind();
-        assert_eq!(kind(&text.replace("\"format\": 1", "\"format\": 2")), ErrorKind::FormatTooNew);
+        assert_eq!(
+            kind(&text.replace("\"format\": 1", "\"format\": 2")),
+            ErrorKind::FormatTooNew
+        );
         for damaged in [
             text.replace("\"format\": 1", "\"format\": \"1\""),
             text.replace("_storage", "_stirage"),

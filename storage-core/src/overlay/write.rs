@@ -2,6 +2,7 @@
 
 use futures::future::BoxFuture;
 
+use super::backoff::Backoff;
 use super::engine::{Engine, Loaded, grouped, in_parallel};
 use super::entries::{Wanted, difference};
 use super::layout;
@@ -25,7 +26,7 @@ impl Engine {
     /// # Errors
     /// As [`StorageAdapter::put`](crate::StorageAdapter::put).
     pub(super) async fn put(&self, collection: &Name, request: &PutRequest) -> Result<Version> {
-        let mut backoff = self.medium.backoff();
+        let mut backoff = Backoff::new();
         let mut placeholder = None;
         loop {
             match self.try_put(collection, request, &mut placeholder).await {
@@ -69,8 +70,15 @@ impl Engine {
         // 2. Only now the catalog: an index registered later rewrites the base version, and this write then loses.
         let catalog = self.catalog(collection).await?.catalog;
         let wanted = Wanted::of_all(&catalog, &request.body, self.max_index_key_bytes)?;
-        let entries: Entries =
-            wanted.iter().map(|wanted| (wanted.generation.token.clone(), wanted.nonces(&base.record.entries))).collect();
+        let entries: Entries = wanted
+            .iter()
+            .map(|wanted| {
+                (
+                    wanted.generation.token.clone(),
+                    wanted.nonces(&base.record.entries),
+                )
+            })
+            .collect();
         let record = Record {
             version: Version::random(),
             content: Content::Document {
@@ -88,23 +96,29 @@ impl Engine {
         self.create_entries(&made).await?;
         // 4. The commit point.
         let key = layout::document(collection, id)?;
-        match self.medium.swap_guarded(&key, bytes, &base.medium, guard.object).await {
+        match self
+            .medium
+            .swap_guarded(&key, bytes, &base.medium, guard.object)
+            .await
+        {
             Swap::Done(_) => {}
             Swap::Lost => {
-                self.retract_entries(collection, id, &base.medium, &made, &record.entries).await;
+                self.retract_entries(collection, id, &base.medium, &made, &record.entries)
+                    .await;
                 return Ok(Attempt::Again);
             }
             Swap::Failed(error) => self.check_applied(collection, id, &record.version, error).await?,
         }
         // 5. What the old state named and the new one does not.
-        self.remove_entries(&difference(id, &base.record.entries, &record.entries)?).await;
+        self.remove_entries(&difference(id, &base.record.entries, &record.entries)?)
+            .await;
         Ok(Attempt::Done(record.version))
     }
 
     /// # Errors
     /// As [`StorageAdapter::delete_document`](crate::StorageAdapter::delete_document).
     pub(super) async fn delete(&self, collection: &Name, request: &DeleteDocumentRequest) -> Result<bool> {
-        let mut backoff = self.medium.backoff();
+        let mut backoff = Backoff::new();
         loop {
             match self.try_delete(collection, request).await? {
                 Attempt::Done(deleted) => return Ok(deleted),
@@ -128,12 +142,16 @@ impl Engine {
         };
         let tombstone = Record::tombstone();
         let key = layout::document(collection, id)?;
-        let swap = self.medium.swap_guarded(&key, tombstone.encode()?, &base.medium, guard.object).await;
+        let swap = self
+            .medium
+            .swap_guarded(&key, tombstone.encode()?, &base.medium, guard.object)
+            .await;
         let medium = match swap {
             Swap::Done(medium) => Some(medium),
             Swap::Lost => return Ok(Attempt::Again),
             Swap::Failed(error) => {
-                self.check_applied(collection, id, &tombstone.version, error).await?;
+                self.check_applied(collection, id, &tombstone.version, error)
+                    .await?;
                 None
             }
         };
@@ -143,7 +161,13 @@ impl Engine {
 
     /// After a tombstone stands: removes the entries of the last state, then, where the medium can remove exactly it, the
     /// tombstone. Whatever fails is left to a sweep.
-    pub(super) async fn bury(&self, collection: &Name, id: &DocumentId, entries: &Entries, tombstone: Option<Version>) {
+    pub(super) async fn bury(
+        &self,
+        collection: &Name,
+        id: &DocumentId,
+        entries: &Entries,
+        tombstone: Option<Version>,
+    ) {
         if let Ok(keys) = difference(id, entries, &Entries::new()) {
             self.remove_entries(&keys).await;
         }
@@ -154,7 +178,9 @@ impl Engine {
 
     /// Removes a placeholder or tombstone, exactly this version of it, if that can be done now.
     async fn remove_placeholder(&self, collection: &Name, id: &DocumentId, version: Version) {
-        let Ok(key) = layout::document(collection, id) else { return };
+        let Ok(key) = layout::document(collection, id) else {
+            return;
+        };
         if let Err(error) = self.medium.remove_version(&key, version).await {
             tracing::debug!(%error, "left the mark of an absent document to the next sweep");
         }
@@ -163,7 +189,11 @@ impl Engine {
     /// Creates a placeholder; `None` when somebody else put something there.
     async fn create_placeholder(&self, collection: &Name, id: &DocumentId) -> Result<Option<Loaded>> {
         let record = Record::placeholder();
-        match self.medium.create(&layout::document(collection, id)?, record.encode()?).await {
+        match self
+            .medium
+            .create(&layout::document(collection, id)?, record.encode()?)
+            .await
+        {
             Swap::Done(medium) => Ok(Some(Loaded { record, medium })),
             Swap::Lost => Ok(None),
             // Nobody sees a placeholder, so even if it was created nothing was applied.
@@ -200,7 +230,9 @@ impl Engine {
         guard: Option<&DocumentGuard>,
         now: Timestamp,
     ) -> Result<Hold> {
-        let Some(guard) = guard else { return Ok(Hold::default()) };
+        let Some(guard) = guard else {
+            return Ok(Hold::default());
+        };
         if guard.collection == *collection && guard.id == *id {
             // The swap itself watches over the document that is written.
             return Ok(Hold {
@@ -222,7 +254,11 @@ impl Engine {
 
     /// # Errors
     /// Never for the whole; each document has its own result.
-    pub(super) async fn put_many(&self, collection: &Name, requests: Vec<PutRequest>) -> Vec<Result<Version>> {
+    pub(super) async fn put_many(
+        &self,
+        collection: &Name,
+        requests: Vec<PutRequest>,
+    ) -> Vec<Result<Version>> {
         let groups = grouped(requests, |request| &request.id).into_iter().map(|group| {
             let puts: BoxFuture<'_, Vec<(usize, Result<Version>)>> = Box::pin(async move {
                 let mut results = Vec::with_capacity(group.len());

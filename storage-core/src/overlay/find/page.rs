@@ -1,10 +1,11 @@
 //! [`Sink`]: what becomes of the documents a walk finds: a page, a count, or figures about an index.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::adapter::{FindPage, FindRequest, StoredDocument};
 use crate::error::Result;
 use crate::index::IndexStats;
+use crate::name::DocumentId;
 use crate::query::{Position, Sort, sort_key};
 
 /// How many bytes of documents one page holds at most, unless a single one is larger: as much as the largest document may have.
@@ -23,6 +24,8 @@ pub(super) trait Sink: Send {
 pub(super) struct Page<'a> {
     limit: usize,
     bytes: usize,
+    /// What is in: a document that changes between two looks comes once.
+    ids: HashSet<DocumentId>,
     /// Whether a document was left out that comes after all that are in.
     more: bool,
     order: Order<'a>,
@@ -46,7 +49,10 @@ impl<'a> Page<'a> {
         let order = if sort {
             Order::Sorted {
                 sort: &request.sort,
-                after: request.after.as_ref().map(|position| position.sort_key(&request.sort)),
+                after: request
+                    .after
+                    .as_ref()
+                    .map(|position| position.sort_key(&request.sort)),
                 least: BTreeMap::new(),
                 cut: None,
             }
@@ -56,6 +62,7 @@ impl<'a> Page<'a> {
         Ok(Self {
             limit: request.limit.max(1),
             bytes: 0,
+            ids: HashSet::new(),
             more: false,
             order,
         })
@@ -84,33 +91,44 @@ impl Sink for Page<'_> {
     }
 
     fn take(&mut self, document: StoredDocument, _value: &str) -> Result<bool> {
+        if self.ids.contains(&document.id) {
+            return Ok(true);
+        }
         let size = document.body.as_bytes().len();
         match &mut self.order {
             Order::Delivered(documents) => {
-                if documents.iter().any(|known| known.id == document.id) {
-                    return Ok(true); // it changed between two looks
-                }
-                if documents.len() == self.limit || (self.bytes + size > MAX_PAGE_BYTES && !documents.is_empty()) {
+                if documents.len() == self.limit
+                    || (self.bytes + size > MAX_PAGE_BYTES && !documents.is_empty())
+                {
                     self.more = true;
                     return Ok(false);
                 }
+                self.ids.insert(document.id.clone());
                 documents.push(document);
                 self.bytes += size;
             }
-            Order::Sorted { sort, after, least, cut } => {
+            Order::Sorted {
+                sort,
+                after,
+                least,
+                cut,
+            } => {
                 let key = sort_key(&document.body, &document.id, sort)?;
-                let before = after.as_ref().is_some_and(|after| key <= *after);
-                if before || least.values().any(|known| known.id == document.id) {
+                if after.as_ref().is_some_and(|after| key <= *after) {
                     return Ok(true);
                 }
                 if cut.as_ref().is_some_and(|cut| key >= *cut) {
                     self.more = true;
                     return Ok(true);
                 }
+                self.ids.insert(document.id.clone());
                 least.insert(key, document);
                 self.bytes += size;
                 while least.len() > self.limit || (self.bytes > MAX_PAGE_BYTES && least.len() > 1) {
-                    let Some((key, document)) = least.pop_last() else { break };
+                    let Some((key, document)) = least.pop_last() else {
+                        break;
+                    };
+                    self.ids.remove(&document.id);
                     self.bytes -= document.body.as_bytes().len();
                     self.more = true;
                     *cut = Some(key);

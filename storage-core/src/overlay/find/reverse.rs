@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use crate::name::DocumentId;
-use crate::overlay::layout::Entry;
+use crate::overlay::layout::{self, Entry};
 
 /// The most names kept at once, and the fewest worth another listing of the whole range.
 const MAX_TAIL: usize = 64 * 1024;
@@ -13,14 +13,41 @@ const MIN_TAIL: usize = 1024;
 /// The place a descending walk has reached: keys descend, ids of equal keys ascend.
 #[derive(Debug, Clone)]
 pub(super) struct Reached {
-    pub(super) value: String,
-    pub(super) id: DocumentId,
+    value: String,
+    id: DocumentId,
+    nonce: String,
 }
 
 impl Reached {
+    /// Behind every entry of this key and id.
+    pub(super) fn document(value: String, id: DocumentId) -> Self {
+        Self {
+            value,
+            id,
+            nonce: layout::AFTER_NONCES.to_string(),
+        }
+    }
+
+    /// Behind this entry.
+    pub(super) fn entry(entry: &Entry) -> Self {
+        Self {
+            value: entry.value.clone(),
+            id: entry.id.clone(),
+            nonce: entry.nonce.clone(),
+        }
+    }
+
+    pub(super) fn value(&self) -> &str {
+        &self.value
+    }
+
+    pub(super) const fn id(&self) -> &DocumentId {
+        &self.id
+    }
+
     /// Whether the entry is still to come.
     pub(super) fn is_before(&self, entry: &Entry) -> bool {
-        (&entry.value, Reverse(&entry.id)) < (&self.value, Reverse(&self.id))
+        (Reverse(&self.value), &self.id, &self.nonce) < (Reverse(&entry.value), &entry.id, &entry.nonce)
     }
 }
 
@@ -49,19 +76,12 @@ impl Tail {
         }
     }
 
-    /// The entries in descending order, and whether these were all. What follows begins behind the last document in full, so a
-    /// document whose entries were cut apart is left out as a whole, unless it is the only one.
+    /// The entries in descending order, and whether these were all.
     pub(super) fn finish(self) -> (Vec<Entry>, bool) {
-        let entries = self.entries.into_iter().map(|(Reverse(value), id, nonce)| Entry { value, id, nonce });
-        let mut entries: Vec<Entry> = entries.collect();
-        if !self.all
-            && let Some(last) = entries.last().cloned()
-        {
-            let kept = entries.iter().take_while(|entry| entry.value != last.value || entry.id != last.id).count();
-            if kept > 0 {
-                entries.truncate(kept);
-            }
-        }
-        (entries, self.all)
+        let entries = self
+            .entries
+            .into_iter()
+            .map(|(Reverse(value), id, nonce)| Entry { value, id, nonce });
+        (entries.collect(), self.all)
     }
 }

@@ -58,7 +58,14 @@ impl<'a> Walk<'a> {
         residual: &'a Filter,
         now: Timestamp,
     ) -> Self {
-        Self { engine, collection, residual, now, generation: "", each: false }
+        Self {
+            engine,
+            collection,
+            residual,
+            now,
+            generation: "",
+            each: false,
+        }
     }
 
     pub(super) fn of_index(
@@ -69,7 +76,14 @@ impl<'a> Walk<'a> {
         now: Timestamp,
         each: bool,
     ) -> Self {
-        Self { engine, collection, residual, now, generation, each }
+        Self {
+            engine,
+            collection,
+            residual,
+            now,
+            generation,
+            each,
+        }
     }
 
     /// Every document in the order of ids.
@@ -81,7 +95,11 @@ impl<'a> Walk<'a> {
         };
         loop {
             let names = sink.wanted().clamp(MIN_NAMES, MAX_NAMES);
-            let (objects, next) = self.engine.medium.page(&prefix, start_after, names, false).await?;
+            let (objects, next) = self
+                .engine
+                .medium
+                .page(&prefix, start_after, names, false)
+                .await?;
             let ids = objects.iter().filter_map(|(key, _)| {
                 let id = layout::last_segment(&prefix, key.as_str()).and_then(layout::text);
                 if id.is_none() {
@@ -89,7 +107,13 @@ impl<'a> Walk<'a> {
                 }
                 DocumentId::new(id?).ok()
             });
-            let candidates: Vec<_> = ids.map(|id| Entry { value: String::new(), id, nonce: String::new() }).collect();
+            let candidates: Vec<_> = ids
+                .map(|id| Entry {
+                    value: String::new(),
+                    id,
+                    nonce: String::new(),
+                })
+                .collect();
             if !self.offer(candidates, &[], sink).await? || next.is_none() {
                 return Ok(());
             }
@@ -107,7 +131,7 @@ impl<'a> Walk<'a> {
         sink: &mut dyn Sink,
     ) -> Result<()> {
         let ranges: Vec<EscapedRange> = ranges.iter().map(EscapedRange::of).collect();
-        let resume = resume.map(|(key, id)| Reached { value: escape(&key), id });
+        let resume = resume.map(|(key, id)| Reached::document(escape(&key), id));
         let mut more = true;
         if reverse {
             for range in ranges.iter().rev() {
@@ -130,9 +154,9 @@ impl<'a> Walk<'a> {
         sink: &mut dyn Sink,
     ) -> Result<bool> {
         let mut start_after = match resume {
-            Some(resume) if !range.is_above(&resume.value) => return Ok(true),
-            Some(resume) if range.lower <= resume.value => {
-                layout::behind_entries(self.generation, &resume.value, &resume.id)
+            Some(resume) if !range.is_above(resume.value()) => return Ok(true),
+            Some(resume) if *range.lower <= *resume.value() => {
+                layout::behind_entries(self.generation, resume.value(), resume.id())
             }
             _ => self.before(range),
         };
@@ -140,7 +164,10 @@ impl<'a> Walk<'a> {
             let names = sink.wanted().clamp(MIN_NAMES, MAX_NAMES);
             let (entries, next) = self.entries(start_after, names).await?;
             let beyond = entries.iter().any(|entry| !range.is_above(&entry.value));
-            let within = entries.into_iter().filter(|entry| range.contains(&entry.value)).collect();
+            let within = entries
+                .into_iter()
+                .filter(|entry| range.contains(&entry.value))
+                .collect();
             if !self.offer(within, ranges, sink).await? {
                 return Ok(false);
             }
@@ -167,10 +194,15 @@ impl<'a> Walk<'a> {
             loop {
                 let (entries, next) = self.entries(start_after, MAX_NAMES).await?;
                 let beyond = entries.iter().any(|entry| {
-                    !range.is_above(&entry.value) || reached.as_ref().is_some_and(|reached| entry.value > reached.value)
+                    !range.is_above(&entry.value)
+                        || reached
+                            .as_ref()
+                            .is_some_and(|reached| *entry.value > *reached.value())
                 });
                 for entry in entries {
-                    if range.contains(&entry.value) && reached.as_ref().is_none_or(|reached| reached.is_before(&entry)) {
+                    if range.contains(&entry.value)
+                        && reached.as_ref().is_none_or(|reached| reached.is_before(&entry))
+                    {
                         tail.push(entry);
                     }
                 }
@@ -180,7 +212,7 @@ impl<'a> Walk<'a> {
                 }
             }
             let (entries, all) = tail.finish();
-            let last = entries.last().map(|entry| Reached { value: entry.value.clone(), id: entry.id.clone() });
+            let last = entries.last().map(Reached::entry);
             if !self.offer(entries, ranges, sink).await? {
                 return Ok(false);
             }
@@ -198,17 +230,29 @@ impl<'a> Walk<'a> {
 
     async fn entries(&self, start_after: String, names: usize) -> Result<(Vec<Entry>, Option<String>)> {
         let prefix = layout::entries(self.generation);
-        let (objects, next) = self.engine.medium.page(&prefix, Some(start_after), names, false).await?;
-        let entries = objects.iter().filter_map(|(key, _)| Entry::parse(&prefix, key.as_str())).collect();
+        let (objects, next) = self
+            .engine
+            .medium
+            .page(&prefix, Some(start_after), names, false)
+            .await?;
+        let entries = objects
+            .iter()
+            .filter_map(|(key, _)| Entry::parse(&prefix, key.as_str()))
+            .collect();
         Ok((entries, next))
     }
 
     /// Reads the documents candidates lead to and gives the sink those that count; `false` when it needs no more.
-    async fn offer(&self, mut candidates: Vec<Entry>, ranges: &[EscapedRange], sink: &mut dyn Sink) -> Result<bool> {
+    async fn offer(
+        &self,
+        mut candidates: Vec<Entry>,
+        ranges: &[EscapedRange],
+        sink: &mut dyn Sink,
+    ) -> Result<bool> {
         while !candidates.is_empty() {
             let ahead = sink.wanted().clamp(1, PARALLEL).min(candidates.len());
             let rest = candidates.split_off(ahead);
-            let ids = candidates.iter().map(|entry| entry.id.clone());
+            let ids = candidates.iter().map(|entry| entry.id.clone()).collect();
             let loaded = self.engine.load_many(self.collection, ids).await;
             for (entry, (id, loaded)) in candidates.into_iter().zip(loaded) {
                 let loaded = match loaded {
@@ -218,8 +262,12 @@ impl<'a> Walk<'a> {
                     }
                     loaded => loaded?,
                 };
-                let Some(loaded) = loaded.filter(|loaded| self.counts(loaded, &entry, ranges)) else { continue };
-                let Some(document) = loaded.record.into_document(id, self.now) else { continue };
+                let Some(loaded) = loaded.filter(|loaded| self.counts(loaded, &entry, ranges)) else {
+                    continue;
+                };
+                let Some(document) = loaded.record.into_document(id, self.now) else {
+                    continue;
+                };
                 if self.residual.matches(&document.body)? && !sink.take(document, &entry.value)? {
                     return Ok(false);
                 }
@@ -237,8 +285,12 @@ impl<'a> Walk<'a> {
         if !loaded.record.names(self.generation, &entry.value, &entry.nonce) {
             return false;
         }
-        let Some(values) = loaded.record.entries.get(self.generation).filter(|_| self.each) else { return true };
-        let least = values.keys().find(|value| ranges.iter().any(|range| range.contains(value)));
+        let Some(values) = loaded.record.entries.get(self.generation).filter(|_| self.each) else {
+            return true;
+        };
+        let least = values
+            .keys()
+            .find(|value| ranges.iter().any(|range| range.contains(value)));
         least.is_some_and(|least| *least == entry.value)
     }
 }

@@ -1,0 +1,443 @@
+//! Logs: one object per append, named so that the newest is listed first.
+//!
+//! An append commits by creating the object at the next sequence number; two that want the same number meet there. Nothing is
+//! ever removed from the incarnation that counts, so its objects have no gaps, and closing is an object that takes the next number.
+//! Deleting swaps the head to another incarnation. Whoever lists an incarnation therefore looks at the head once more before
+//! it trusts what it saw: the objects may have been going away under it.
+
+mod frame;
+mod head;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+
+pub(super) use self::frame::FRAME_OVERHEAD;
+use self::frame::Frame;
+pub(super) use self::head::{Head, HeadState, LoadedHead};
+use super::backoff::Backoff;
+use super::engine::{Engine, in_parallel};
+use super::layout;
+use super::medium::{MAX_NAMES, PARALLEL, Swap};
+use crate::adapter::{AppendRequest, Appended, LogEntry, LogPage};
+use crate::error::{Applied, Error, ErrorKind, Result};
+use crate::name::Name;
+use crate::version::Version;
+
+/// How many bytes of entries one page holds at most, unless a single append is larger: as much as one append may have.
+const MAX_PAGE_BYTES: usize = 8 * 1024 * 1024;
+
+/// How many objects of a page are read at once: each may be as large as the page.
+const READ_AHEAD: usize = 4;
+
+impl Engine {
+    /// # Errors
+    /// As [`StorageAdapter::append`](crate::StorageAdapter::append).
+    pub(super) async fn append(&self, log: &Name, request: &AppendRequest) -> Result<Appended> {
+        let mut backoff = Backoff::new();
+        loop {
+            if let Some(appended) = self.try_append(log, request).await? {
+                return Ok(appended);
+            }
+            backoff.pause().await?;
+        }
+    }
+
+    /// `None` when somebody else came between.
+    async fn try_append(&self, log: &Name, request: &AppendRequest) -> Result<Option<Appended>> {
+        let AppendRequest { entries, expected } = request;
+        let head = self.head(log).await?;
+        let newest = match open(head.as_ref()) {
+            Some(head) => self.newest(log, &head.head.incarnation).await?,
+            None => None,
+        };
+        let end = newest.as_ref().map_or(0, Frame::next);
+        let closed = newest.as_ref().is_some_and(|newest| newest.closes);
+        let at_end = expected.is_none_or(|expected| expected == end);
+        if !at_end || closed || entries.is_empty() {
+            let answer = match (expected, open(head.as_ref())) {
+                (Some(expected), Some(head)) if !at_end => {
+                    self.standing(log, head, *expected, entries, end).await
+                }
+                (Some(expected), _) if !at_end => Err(Error::log_moved(*expected, end)),
+                // Nothing, at the end, stands there already.
+                (Some(_), _) if closed && entries.is_empty() => Ok(Appended {
+                    first: end,
+                    next: end,
+                }),
+                _ if closed => Err(closed_error()),
+                _ => Ok(Appended {
+                    first: end,
+                    next: end,
+                }),
+            };
+            return if self.is_current(log, head.as_ref()).await? {
+                answer.map(Some)
+            } else {
+                Ok(None)
+            };
+        }
+        let Some(head) = self
+            .opened(log, head)
+            .await
+            .map_err(|error| error.with_applied(Applied::No))?
+        else {
+            return Ok(None);
+        };
+        let frame = Frame::new(end, entries.clone(), false);
+        let key = layout::log_object(log, &head.head.incarnation.to_string(), end)?;
+        // The list that showed the end is behind us, so the head may be looked at while the object is created.
+        let created = self.medium.create(&key, frame.encode()?);
+        let (created, current) = futures::join!(created, self.is_current(log, Some(&head)));
+        let appended = Appended {
+            first: end,
+            next: frame.next(),
+        };
+        match created {
+            Swap::Done(_) => match current {
+                Ok(current) => Ok(current.then_some(appended)),
+                Err(error) => Err(error.with_applied(Applied::Unknown)),
+            },
+            Swap::Lost => Ok(None),
+            Swap::Failed(error) if error.applied() == Applied::No => Err(error),
+            Swap::Failed(error) => match self.frame(log, &head.head.incarnation, end).await {
+                Ok(Some(standing)) if standing.nonce == frame.nonce && matches!(current, Ok(true)) => {
+                    Ok(Some(appended))
+                }
+                // Another append has the place, so this one can never get it.
+                Ok(Some(standing)) if standing.nonce != frame.nonce => Ok(None),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Whether exactly these entries already stand where they were expected.
+    async fn standing(
+        &self,
+        log: &Name,
+        head: &LoadedHead,
+        expected: u64,
+        entries: &[Bytes],
+        end: u64,
+    ) -> Result<Appended> {
+        let next = expected.saturating_add(entries.len() as u64);
+        if next > end {
+            return Err(Error::log_moved(expected, end));
+        }
+        let mut at = expected;
+        let mut rest = entries;
+        while !rest.is_empty() {
+            let standing = self
+                .entries_from(log, &head.head.incarnation, at, rest.len())
+                .await?;
+            let equal = standing
+                .iter()
+                .zip(rest)
+                .all(|(standing, entry)| standing.bytes == *entry);
+            if standing.is_empty() || !equal {
+                return Err(Error::log_moved(expected, end));
+            }
+            at += standing.len() as u64;
+            rest = &rest[standing.len().min(rest.len())..];
+        }
+        Ok(Appended {
+            first: expected,
+            next,
+        })
+    }
+
+    /// # Errors
+    /// As [`StorageAdapter::read_log`](crate::StorageAdapter::read_log).
+    pub(super) async fn read_log(&self, log: &Name, from: u64, limit: usize) -> Result<LogPage> {
+        let mut backoff = Backoff::new();
+        loop {
+            let head = self.head(log).await?;
+            let Some(open) = open(head.as_ref()) else {
+                return Ok(LogPage::default());
+            };
+            let page = self.try_read(log, &open.head.incarnation, from, limit).await;
+            if self.is_current(log, head.as_ref()).await? {
+                return page;
+            }
+            backoff.pause().await?;
+        }
+    }
+
+    async fn try_read(&self, log: &Name, incarnation: &Version, from: u64, limit: usize) -> Result<LogPage> {
+        let mut page = LogPage::default();
+        let Some(newest) = self.newest(log, incarnation).await? else {
+            return Ok(page);
+        };
+        page.end = newest.next();
+        page.closed = newest.closes;
+        page.incarnation = Some(incarnation.clone());
+        page.entries = if from >= page.end || limit == 0 {
+            Vec::new()
+        } else if newest.first <= from {
+            slice(&newest, from, limit)
+        } else {
+            self.entries_from(log, incarnation, from, limit).await?
+        };
+        // What was appended since the end was looked up.
+        page.end = page
+            .end
+            .max(page.entries.last().map_or(0, |last| last.sequence + 1));
+        Ok(page)
+    }
+
+    /// # Errors
+    /// Those of the medium.
+    pub(super) async fn close_log(&self, log: &Name) -> Result<()> {
+        let mut backoff = Backoff::new();
+        loop {
+            let head = self.head(log).await?;
+            if let Some(head) = self.opened(log, head).await?
+                && self.try_close(log, &head).await?
+            {
+                return Ok(());
+            }
+            backoff.pause().await?;
+        }
+    }
+
+    async fn try_close(&self, log: &Name, head: &LoadedHead) -> Result<bool> {
+        let incarnation = &head.head.incarnation;
+        let newest = self.newest(log, incarnation).await?;
+        if newest.as_ref().is_some_and(|newest| newest.closes) {
+            return self.is_current(log, Some(head)).await;
+        }
+        let frame = Frame::new(newest.map_or(0, |newest| newest.next()), Vec::new(), true);
+        let key = layout::log_object(log, &incarnation.to_string(), frame.first)?;
+        match self.medium.create(&key, frame.encode()?).await {
+            Swap::Done(_) => {}
+            Swap::Lost => return Ok(false),
+            Swap::Failed(error) => match self.frame(log, incarnation, frame.first).await {
+                Ok(Some(standing)) if standing.closes => {}
+                _ => return Err(error),
+            },
+        }
+        if !self.is_current(log, Some(head)).await? {
+            return Ok(false);
+        }
+        // The log is closed; that its head says so too saves later appends a look. What fails here changes nothing.
+        let closed = Head::new(incarnation.clone(), HeadState::Closed);
+        if let Err(error) = self.swap_head(log, Some(head), closed).await {
+            tracing::debug!(%error, log = log.as_str(), "a closed log's head does not say so");
+        }
+        Ok(true)
+    }
+
+    /// # Errors
+    /// Those of the medium.
+    pub(super) async fn delete_log(&self, log: &Name) -> Result<()> {
+        let mut backoff = Backoff::new();
+        loop {
+            let Some(base) = self.head(log).await? else {
+                return Ok(());
+            };
+            if base.head.state == HeadState::Deleted {
+                return Ok(());
+            }
+            let deleted = Head::new(Version::random(), HeadState::Deleted);
+            if let Some(standing) = self.swap_head(log, Some(&base), deleted).await? {
+                let old = layout::log_incarnation(log, &base.head.incarnation.to_string());
+                if let Err(error) = self.medium.remove_prefix(&old).await {
+                    tracing::debug!(%error, log = log.as_str(), "left a deleted log to the next sweep");
+                } else if let Err(error) = self
+                    .medium
+                    .remove_version(&layout::log_head(log)?, standing.medium)
+                    .await
+                {
+                    tracing::debug!(%error, log = log.as_str(), "left the head of a deleted log to the next sweep");
+                }
+                return Ok(());
+            }
+            backoff.pause().await?;
+        }
+    }
+
+    /// # Errors
+    /// Those of the medium.
+    pub(super) async fn logs(&self, after: Option<&Name>, limit: usize) -> Result<Vec<Name>> {
+        let mut names = Vec::new();
+        let mut start_after = after.map(layout::log);
+        while names.len() < limit {
+            let asked = (limit - names.len()).min(MAX_NAMES);
+            let found = self.medium.children(layout::LOGS, start_after, asked).await?;
+            let logs: Vec<Name> = found.iter().filter_map(|prefix| name_of(prefix)).collect();
+            let exist = in_parallel(logs.iter().map(|log| {
+                let exists: BoxFuture<'_, Result<bool>> = Box::pin(self.log_exists(log));
+                exists
+            }));
+            for (log, exists) in logs.iter().zip(exist.await) {
+                if exists? {
+                    names.push(log.clone());
+                }
+            }
+            if found.len() < asked {
+                break;
+            }
+            start_after = found.into_iter().next_back();
+        }
+        Ok(names)
+    }
+
+    /// A log whose head cannot be read is there all the same.
+    async fn log_exists(&self, log: &Name) -> Result<bool> {
+        let head = match self.head(log).await {
+            Err(error) if error.kind() == ErrorKind::Corrupt => return Ok(true),
+            head => head?,
+        };
+        match open(head.as_ref()) {
+            Some(head) => {
+                let objects = layout::log_incarnation(log, &head.head.incarnation.to_string());
+                Ok(self.medium.first(&objects).await?.is_some())
+            }
+            None => Ok(false),
+        }
+    }
+
+    /// A head that can be appended under; `None` when somebody else changed it at this moment.
+    async fn opened(&self, log: &Name, head: Option<LoadedHead>) -> Result<Option<LoadedHead>> {
+        match head {
+            Some(head) if head.head.state != HeadState::Deleted => Ok(Some(head)),
+            base => {
+                let fresh = Head::new(Version::random(), HeadState::Open);
+                self.swap_head(log, base.as_ref(), fresh).await
+            }
+        }
+    }
+
+    /// Whether the head is still the same life of the log.
+    async fn is_current(&self, log: &Name, seen: Option<&LoadedHead>) -> Result<bool> {
+        let key = layout::log_head(log)?;
+        if let Some(seen) = seen
+            && self.medium.is_still(&key, &seen.medium).await?
+        {
+            return Ok(true);
+        }
+        let now = self.head(log).await?;
+        Ok(now.map(|now| now.head.incarnation) == seen.map(|seen| seen.head.incarnation.clone()))
+    }
+
+    /// The last object of an incarnation.
+    async fn newest(&self, log: &Name, incarnation: &Version) -> Result<Option<Frame>> {
+        let prefix = layout::log_incarnation(log, &incarnation.to_string());
+        let Some(key) = self.medium.first(&prefix).await? else {
+            return Ok(None);
+        };
+        self.frame(log, incarnation, layout::log_sequence(&prefix, key.as_str())?)
+            .await
+    }
+
+    async fn frame(&self, log: &Name, incarnation: &Version, first: u64) -> Result<Option<Frame>> {
+        let key = layout::log_object(log, &incarnation.to_string(), first)?;
+        let Some((bytes, _)) = self.medium.read(&key).await? else {
+            return Ok(None);
+        };
+        let frame = Frame::decode(key.as_str(), &bytes)?;
+        if frame.first != first {
+            return Err(Error::corrupt(
+                key.as_str(),
+                "the entries of the log are in the wrong place",
+            ));
+        }
+        Ok(Some(frame))
+    }
+
+    /// Entries from a number on that exists, up to `limit` or as many as fit a page.
+    async fn entries_from(
+        &self,
+        log: &Name,
+        incarnation: &Version,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<LogEntry>> {
+        let mut entries: Vec<LogEntry> = Vec::new();
+        let mut bytes = 0;
+        let firsts = self.firsts(log, incarnation, from, limit).await?;
+        for firsts in firsts.chunks(READ_AHEAD.min(PARALLEL)) {
+            let frames = in_parallel(firsts.iter().map(|first| {
+                let frame: BoxFuture<'_, Result<Option<Frame>>> =
+                    Box::pin(self.frame(log, incarnation, *first));
+                frame
+            }));
+            for (frame, first) in frames.await.into_iter().zip(firsts) {
+                let at = from + entries.len() as u64;
+                let Some(frame) = frame?.filter(|frame| frame.first <= at) else {
+                    let missing = layout::log_object(log, &incarnation.to_string(), *first)?;
+                    return Err(Error::corrupt(missing.as_str(), "entries of the log are missing"));
+                };
+                if !frame.entries.is_empty() && frame.next() <= at {
+                    return Err(Error::corrupt(
+                        log.as_str(),
+                        format!("entry {at} of the log is missing"),
+                    ));
+                }
+                for entry in slice(&frame, at, limit - entries.len()) {
+                    bytes += entry.bytes.len();
+                    entries.push(entry);
+                }
+                if entries.len() == limit || bytes >= MAX_PAGE_BYTES {
+                    return Ok(entries);
+                }
+            }
+        }
+        Ok(entries)
+    }
+
+    /// The first numbers of the objects that hold the entries from `from` on, ascending.
+    async fn firsts(&self, log: &Name, incarnation: &Version, from: u64, limit: usize) -> Result<Vec<u64>> {
+        let incarnation = incarnation.to_string();
+        let prefix = layout::log_incarnation(log, &incarnation);
+        let behind = layout::log_object(log, &incarnation, from.saturating_add(limit as u64))?;
+        let mut start_after = Some(behind.as_str().to_owned());
+        let mut firsts = Vec::new();
+        loop {
+            let (objects, next) = self
+                .medium
+                .page(&prefix, start_after, limit.clamp(1, MAX_NAMES), false)
+                .await?;
+            for (key, _) in objects {
+                let first = layout::log_sequence(&prefix, key.as_str())?;
+                firsts.push(first);
+                if first <= from {
+                    firsts.reverse();
+                    return Ok(firsts);
+                }
+            }
+            if next.is_none() {
+                return Err(Error::corrupt(
+                    log.as_str(),
+                    format!("entry {from} of the log is missing"),
+                ));
+            }
+            start_after = next;
+        }
+    }
+}
+
+/// The head, unless it says that there is no log.
+fn open(head: Option<&LoadedHead>) -> Option<&LoadedHead> {
+    head.filter(|head| head.head.state != HeadState::Deleted)
+}
+
+/// The entries of an object from a number on.
+fn slice(frame: &Frame, from: u64, limit: usize) -> Vec<LogEntry> {
+    let numbered = (frame.first..).zip(&frame.entries);
+    numbered
+        .filter(|(sequence, _)| *sequence >= from)
+        .take(limit)
+        .map(|(sequence, bytes)| LogEntry {
+            sequence,
+            bytes: bytes.clone(),
+        })
+        .collect()
+}
+
+fn closed_error() -> Error {
+    Error::new(ErrorKind::LogClosed, "the log is closed")
+}
+
+pub(super) fn name_of(prefix: &str) -> Option<Name> {
+    Name::new(layout::text(layout::last_segment(layout::LOGS, prefix)?)?).ok()
+}

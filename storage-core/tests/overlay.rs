@@ -1,0 +1,11 @@
+//! The overlay over a backend of bytes: what its protocols promise, one law per test.
+
+#![allow(clippy::unwrap_used, reason = "a failed expectation is how a test fails")]
+
+#[path = "overlay/store.rs"]
+mod store;
+
+#[path = "overlay/documents.rs"]
+mod documents;
+#[path = "overlay/queries.rs"]
+mod queries;
