@@ -1,0 +1,24 @@
+//! The suite is tested too: adapters with one known fault each must be caught by the cases that are named for it.
+//!
+//! A mutant is a [`Fault`]: the reference adapter, one method of which is replaced. [`kills!`] makes its test.
+
+mod conditions;
+mod declaration;
+mod frame;
+mod listing;
+mod names;
+mod objects;
+
+/// `kills! { Fault: "case", "case"; … }` makes a test of each mutant: every case named must fail on it, or time out.
+macro_rules! kills {
+    ($($fault:ident: $($case:literal),+;)+) => {
+        $(
+            #[allow(non_snake_case, reason = "the test has the mutant's name")]
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $fault() {
+                $crate::frame::assert_killed::<super::$fault>(stringify!($fault), &[$($case),+]).await;
+            }
+        )+
+    };
+}
+pub(crate) use kills;
