@@ -1,0 +1,229 @@
+//! Candidates: the live documents an access leads to, one by one, from where the last page ended.
+
+use std::ops::ControlFlow;
+
+use rusqlite::{OptionalExtension, params};
+use storage_core::{Access, FindRequest, IndexAccess, KeyRange, Position, Result};
+
+use super::Budget;
+use crate::catalog::{Collection, IndexTable};
+use crate::connect::Session;
+use crate::documents::{Stored, cached};
+use crate::error::classify;
+
+/// Stands for "no upper bound": after every key. Encodings begin below `FF`, hashes are shorter.
+const AFTER_ALL: [u8; 40] = [0xFF; 40];
+
+type Visit<'a> = &'a mut dyn FnMut(Stored) -> Result<ControlFlow<()>>;
+
+/// Hands over every candidate until told to stop. `false` if the budget was used up first.
+///
+/// With `resume`, it begins after the position the request names: the access then gives the order asked.
+pub(super) fn walk(
+    session: &Session,
+    collection: &Collection,
+    access: &Access,
+    request: &FindRequest,
+    resume: bool,
+    budget: &mut Budget,
+    visit: Visit<'_>,
+) -> Result<bool> {
+    let after = request.after.as_ref().filter(|_| resume);
+    let now = request.now.as_millis();
+    let flow = match access {
+        Access::Ids | Access::Scan => {
+            let after = after.map_or("", |position| position.id.as_str());
+            rows(
+                session,
+                &collection.sql.after_id,
+                params![after, now],
+                budget,
+                visit,
+            )?
+        }
+        Access::Index(access) => match collection.index(&access.index.name) {
+            None => Flow::End,
+            Some(table) if access.reverse => descending(session, table, access, after, now, budget, visit)?,
+            Some(table) => ascending(session, table, access, after, now, budget, visit)?,
+        },
+    };
+    Ok(!matches!(flow, Flow::UsedUp))
+}
+
+/// Hands over the row of every candidate of an exact index access, those with several entries several times.
+pub(super) fn walk_rows(
+    session: &Session,
+    collection: &Collection,
+    access: &Access,
+    request: &FindRequest,
+    visit: &mut dyn FnMut(i64),
+) -> Result<()> {
+    let Access::Index(access) = access else {
+        return Ok(());
+    };
+    let Some(table) = collection.index(&access.index.name) else {
+        return Ok(());
+    };
+    let mut statement = cached(session, &table.range_rows)?;
+    for range in &access.ranges {
+        let mut rows = statement
+            .query(params![range.lower, "", upper(range), request.now.as_millis()])
+            .map_err(classify)?;
+        while let Some(row) = rows.next().map_err(classify)? {
+            visit(row.get(0).map_err(classify)?);
+        }
+    }
+    Ok(())
+}
+
+/// How many live documents have entries in the ranges, where each has at most one.
+pub(super) fn count_range(
+    session: &Session,
+    collection: &Collection,
+    access: &IndexAccess,
+    request: &FindRequest,
+) -> Result<u64> {
+    let Some(table) = collection.index(&access.index.name) else {
+        return Ok(0);
+    };
+    let mut statement = cached(session, &table.range_count)?;
+    let mut total = 0;
+    for range in &access.ranges {
+        let count: i64 = statement
+            .query_row(
+                params![range.lower, "", upper(range), request.now.as_millis()],
+                |row| row.get(0),
+            )
+            .map_err(classify)?;
+        total += count.unsigned_abs();
+    }
+    Ok(total)
+}
+
+/// How a walk, or a part of one, ended.
+#[derive(Debug, PartialEq, Eq)]
+enum Flow {
+    End,
+    Stopped,
+    UsedUp,
+}
+
+fn rows(
+    session: &Session,
+    sql: &str,
+    params: impl rusqlite::Params,
+    budget: &mut Budget,
+    visit: Visit<'_>,
+) -> Result<Flow> {
+    let mut statement = cached(session, sql)?;
+    let mut rows = statement.query(params).map_err(classify)?;
+    while let Some(row) = rows.next().map_err(classify)? {
+        let stored = Stored::of(row)?;
+        if !budget.pay(stored.body.len()) {
+            return Ok(Flow::UsedUp);
+        }
+        if visit(stored)?.is_break() {
+            return Ok(Flow::Stopped);
+        }
+    }
+    Ok(Flow::End)
+}
+
+/// Range after range, within each by key and id.
+fn ascending(
+    session: &Session,
+    table: &IndexTable,
+    access: &IndexAccess,
+    after: Option<&Position>,
+    now: i64,
+    budget: &mut Budget,
+    visit: Visit<'_>,
+) -> Result<Flow> {
+    let resume = after.map(|position| (access.resume_key(position), position.id.as_str()));
+    for range in &access.ranges {
+        let upper = upper(range);
+        // The empty id stands before every id, so it makes the lower bound inclusive.
+        let (lower, id) = match &resume {
+            Some((key, _)) if key.as_slice() >= upper => continue,
+            Some((key, id)) if *key >= range.lower => (key.as_slice(), *id),
+            _ => (range.lower.as_slice(), ""),
+        };
+        if !budget.pay(0) {
+            return Ok(Flow::UsedUp);
+        }
+        let flow = rows(
+            session,
+            &table.range,
+            params![lower, id, upper, now],
+            budget,
+            visit,
+        )?;
+        if flow != Flow::End {
+            return Ok(flow);
+        }
+    }
+    Ok(Flow::End)
+}
+
+/// From the last range and the greatest key down; ids of equal keys still ascend, so it goes key by key.
+fn descending(
+    session: &Session,
+    table: &IndexTable,
+    access: &IndexAccess,
+    after: Option<&Position>,
+    now: i64,
+    budget: &mut Budget,
+    visit: Visit<'_>,
+) -> Result<Flow> {
+    let mut resume = after.map(|position| (access.resume_key(position), position.id.as_str()));
+    for range in access.ranges.iter().rev() {
+        let mut below = upper(range).to_vec();
+        if let Some((key, id)) = &resume {
+            if *key < range.lower {
+                continue;
+            }
+            if *key < below {
+                // The rest of the key at which the page ended, then what is below it.
+                let end = just_after(key);
+                let flow = rows(session, &table.range, params![key, id, end, now], budget, visit)?;
+                if flow != Flow::End {
+                    return Ok(flow);
+                }
+                below.clone_from(key);
+            }
+            resume = None;
+        }
+        while let Some(key) = last_key(session, table, &range.lower, &below)? {
+            if !budget.pay(0) {
+                return Ok(Flow::UsedUp);
+            }
+            let flow = rows(
+                session,
+                &table.range,
+                params![key, "", just_after(&key), now],
+                budget,
+                visit,
+            )?;
+            if flow != Flow::End {
+                return Ok(flow);
+            }
+            below = key;
+        }
+    }
+    Ok(Flow::End)
+}
+
+fn last_key(session: &Session, table: &IndexTable, lower: &[u8], below: &[u8]) -> Result<Option<Vec<u8>>> {
+    cached(session, &table.last_key)?
+        .query_row(params![lower, below], |row| row.get(0))
+        .optional()
+        .map_err(classify)
+}
+
+fn just_after(key: &[u8]) -> Vec<u8> {
+    [key, &[0]].concat()
+}
+
+fn upper(range: &KeyRange) -> &[u8] {
+    range.upper.as_deref().unwrap_or(&AFTER_ALL)
+}

@@ -1,0 +1,153 @@
+//! The format: the library's own tables, how they come to be, and whose databases are refused.
+
+use rusqlite::Connection;
+use storage_core::{Error, ErrorKind, Result};
+
+use crate::connect::Busy;
+use crate::error::classify;
+
+/// The version of the format this crate writes. It also stands in the file's header as `user_version`.
+const FORMAT: i64 = 1;
+
+/// Marks our files in SQLite's header (`application_id`): "stor" in ASCII.
+const APPLICATION: i64 = 0x7374_6F72;
+
+/// Chunks are numbered `generation << CHUNK_BITS | position`, so one B-tree finds them and keeps those of an object together.
+pub(crate) const CHUNK_BITS: u32 = 24;
+
+const TABLES: &str = "
+CREATE TABLE _storage (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+);
+CREATE TABLE _storage_collections (
+    collection INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    view TEXT NOT NULL UNIQUE COLLATE NOCASE,
+    fields TEXT NOT NULL
+);
+CREATE TABLE _storage_indexes (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    collection INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    definition TEXT NOT NULL,
+    UNIQUE (collection, name)
+);
+CREATE TABLE _storage_objects (
+    object INTEGER PRIMARY KEY,
+    area INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    version TEXT NOT NULL,
+    modified INTEGER NOT NULL,
+    generation INTEGER,
+    bytes BLOB,
+    UNIQUE (area, key)
+);
+CREATE TABLE _storage_chunks (
+    chunk INTEGER PRIMARY KEY,
+    bytes BLOB NOT NULL
+);
+CREATE TABLE _storage_generations (
+    generation INTEGER PRIMARY KEY AUTOINCREMENT,
+    handle TEXT NOT NULL,
+    touched INTEGER NOT NULL
+);
+CREATE TABLE _storage_logs (
+    log INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE,
+    incarnation TEXT NOT NULL,
+    closed INTEGER NOT NULL,
+    next INTEGER NOT NULL
+);
+CREATE TABLE _storage_log_entries (
+    log INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    bytes BLOB NOT NULL,
+    PRIMARY KEY (log, sequence)
+);
+";
+
+/// What a database turned out to be.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    Nothing,
+    Ours,
+}
+
+/// Looks at a database without changing it.
+pub(crate) fn inspect(connection: &Connection) -> Result<Content> {
+    let pragma = |name: &str| {
+        connection
+            .pragma_query_value(None, name, |row| row.get::<_, i64>(0))
+            .map_err(classify)
+    };
+    let application = pragma("application_id")?;
+    let version = pragma("user_version")?;
+    let tables: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(classify)?;
+    if application == APPLICATION && version > FORMAT {
+        return Err(Error::new(
+            ErrorKind::FormatTooNew,
+            format!(
+                "the database has format {version} and this program knows up to {FORMAT}; upgrade the program"
+            ),
+        ));
+    }
+    if tables == 0 && application == 0 && version == 0 {
+        return Ok(Content::Nothing);
+    }
+    if application != APPLICATION {
+        return Err(Error::invalid_argument(
+            "the file is the SQLite database of another program; name a file that does not exist yet",
+        ));
+    }
+    let format: rusqlite::Result<String> =
+        connection.query_row("SELECT value FROM _storage WHERE name = 'format'", [], |row| {
+            row.get(0)
+        });
+    match format {
+        Ok(format) if format == version.to_string() => Ok(Content::Ours),
+        Ok(_) => Err(contradiction()),
+        // No such row, or (a plain SQLITE_ERROR) no such table.
+        Err(rusqlite::Error::QueryReturnedNoRows) => Err(contradiction()),
+        Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::Unknown) => Err(contradiction()),
+        Err(error) => Err(classify(error)),
+    }
+}
+
+fn contradiction() -> Error {
+    Error::new(
+        ErrorKind::Corrupt,
+        "the database says two things about its format: the table _storage and the header differ; restore it",
+    )
+}
+
+/// Creates the tables where there are none, all at once; where another process did so meanwhile, checks what it made.
+pub(crate) fn create_or_check(connection: &Connection) -> Result<(), Busy> {
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    let created = inspect(connection)
+        .map_err(Busy::from)
+        .and_then(|content| match content {
+            Content::Ours => Ok(()),
+            Content::Nothing => {
+                connection.execute_batch(TABLES)?;
+                connection.execute(
+                    "INSERT INTO _storage (name, value) VALUES ('format', ?1)",
+                    [FORMAT.to_string()],
+                )?;
+                connection.pragma_update(None, "application_id", APPLICATION)?;
+                connection.pragma_update(None, "user_version", FORMAT)?;
+                Ok(())
+            }
+        });
+    match created {
+        Ok(()) => Ok(connection.execute_batch("COMMIT")?),
+        Err(error) => {
+            // The first error is the one to tell; a transaction that does not end ends with the connection.
+            let _ = connection.execute_batch("ROLLBACK");
+            Err(error)
+        }
+    }
+}
