@@ -228,7 +228,10 @@ impl Pair {
             13 => self.index().await,
             14 => {
                 let one = self.memory.sweep(self.now()).await.unwrap();
-                assert_eq!(one, self.sqlite.sweep(self.now()).await.unwrap());
+                let two = self.sqlite.sweep(self.now()).await.unwrap();
+                // A unique index may have purged an expired holder before.
+                assert!(two.purged_documents <= one.purged_documents);
+                assert_eq!(self.sqlite.sweep(self.now()).await.unwrap().purged_documents, 0);
             }
             _ => self.query().await,
         }
