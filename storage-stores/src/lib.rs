@@ -1,0 +1,7 @@
+//! What people build on storage, written once on the contract alone: no store here names a backend, so each works on every one.
+//!
+//! Each store is a feature, and a type that takes a [`Storage`](storage_core::Storage); most come as an extension trait too, so that
+//! their methods are there on the storage itself.
+
+#[cfg(feature = "executions")]
+pub mod executions;
