@@ -96,6 +96,8 @@ fn declare(config: &FsConfig) -> Declaration {
     objects.streaming_write = Support::Native;
     objects.copy = Support::Native;
     objects.durability = config.durability;
+    // Paths are walked in pieces, so no bound of the system applies; this one keeps a key from being a thousand directories.
+    objects.max_key_bytes = 4096;
     declaration
 }
 

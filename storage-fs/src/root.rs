@@ -134,6 +134,26 @@ impl Root {
         Ok(Opened { file, meta })
     }
 
+    /// Opens a log's file, for appending where `writing`. `None` where there is none.
+    pub(crate) fn log_file(&self, place: &Place, writing: bool) -> Result<Option<OwnedFd>> {
+        let flags = if writing {
+            FILE.difference(OFlags::RDONLY) | OFlags::RDWR
+        } else {
+            FILE
+        };
+        let file = match self.way.open(self.directory.as_fd(), place.path(), flags) {
+            Ok(file) => file,
+            Err(Errno::NOENT | Errno::NOTDIR) => return self.alive().map(|()| None),
+            Err(errno) => return Err(refused(errno, place.path())),
+        };
+        let stat = fstat(&file).map_err(failed)?;
+        if FileType::from_raw_mode(stat.st_mode).is_file() {
+            Ok(Some(file))
+        } else {
+            Err(foreign(place.path()))
+        }
+    }
+
     /// Opens a directory to write in, creating it and those above it, and making each durable in its parent.
     ///
     /// A directory somebody else created is synced, too, the first time this handle meets it: its creator may not have come to it.

@@ -6,6 +6,7 @@ mod files {
     mod concurrency;
     mod confinement;
     mod listing;
+    mod logs;
     mod root;
     mod staging;
     mod tree;

@@ -17,7 +17,11 @@ async fn fifty_writers_of_one_path_all_succeed_and_none_tears() {
     for _ in 0..5 {
         let mut writers = JoinSet::new();
         for writer in 0..50 {
-            let backend = if writer % 2 == 0 { Arc::clone(&one) } else { Arc::clone(&two) };
+            let backend = if writer % 2 == 0 {
+                Arc::clone(&one)
+            } else {
+                Arc::clone(&two)
+            };
             writers.spawn(async move { put(&backend, "contended.bin", body(writer)).await });
         }
         while let Some(version) = writers.join_next().await {
@@ -36,8 +40,16 @@ async fn of_many_creators_exactly_one_wins() {
         let name = format!("round/{round}.txt");
         let mut creators = JoinSet::new();
         for creator in 0..8 {
-            let (backend, name) = (Arc::clone(if creator % 2 == 0 { &one } else { &two }), name.clone());
-            creators.spawn(async move { (creator, put_when(&backend, &name, &creator.to_string(), Condition::IfAbsent).await) });
+            let (backend, name) = (
+                Arc::clone(if creator % 2 == 0 { &one } else { &two }),
+                name.clone(),
+            );
+            creators.spawn(async move {
+                (
+                    creator,
+                    put_when(&backend, &name, &creator.to_string(), Condition::IfAbsent).await,
+                )
+            });
         }
         let mut winners = Vec::new();
         for (creator, outcome) in creators.join_all().await {
@@ -55,9 +67,24 @@ async fn of_many_creators_exactly_one_wins() {
 async fn count(backend: Arc<FsBackend>, times: usize) {
     for _ in 0..times {
         loop {
-            let object = backend.read(Area::Objects, &key("counter"), Default::default()).await.unwrap().unwrap();
-            let next = std::str::from_utf8(&object.bytes).unwrap().parse::<u64>().unwrap() + 1;
-            match put_when(&backend, "counter", &next.to_string(), Condition::IfVersion(object.meta.version)).await {
+            let object = backend
+                .read(Area::Objects, &key("counter"), Default::default())
+                .await
+                .unwrap()
+                .unwrap();
+            let next = std::str::from_utf8(&object.bytes)
+                .unwrap()
+                .parse::<u64>()
+                .unwrap()
+                + 1;
+            match put_when(
+                &backend,
+                "counter",
+                &next.to_string(),
+                Condition::IfVersion(object.meta.version),
+            )
+            .await
+            {
                 Ok(_) => break,
                 Err(error) => assert_eq!(error.kind(), ErrorKind::PreconditionFailed),
             }
@@ -69,7 +96,11 @@ async fn count(backend: Arc<FsBackend>, times: usize) {
 async fn a_counter_swapped_by_two_handles_loses_nothing() {
     for keeping in [VersionKeeping::Attribute, VersionKeeping::ModificationTime] {
         let root = TempDir::new().unwrap();
-        let one = Arc::new(FsBackend::open(config(root.path()).versions(keeping)).await.unwrap());
+        let one = Arc::new(
+            FsBackend::open(config(root.path()).versions(keeping))
+                .await
+                .unwrap(),
+        );
         let two = open(root.path()).await;
         put(&one, "counter", "0").await;
         let mut counters = JoinSet::new();
@@ -86,10 +117,19 @@ async fn a_write_guarded_by_another_object_ends_with_it() {
     let (_root, backend) = fresh().await;
     let lease = put(&backend, "lease", "1").await;
     let mut request = WriteRequest::default();
-    request.guard = Some(ObjectGuard { key: key("lease"), version: lease });
-    backend.write(Area::Objects, &key("work"), "one".into(), request.clone()).await.unwrap();
+    request.guard = Some(ObjectGuard {
+        key: key("lease"),
+        version: lease,
+    });
+    backend
+        .write(Area::Objects, &key("work"), "one".into(), request.clone())
+        .await
+        .unwrap();
     put(&backend, "lease", "2").await;
-    let error = backend.write(Area::Objects, &key("work"), "two".into(), request).await.unwrap_err();
+    let error = backend
+        .write(Area::Objects, &key("work"), "two".into(), request)
+        .await
+        .unwrap_err();
     assert!(error.is_guard_failed());
     assert_eq!(bytes(&backend, "work").await.unwrap(), "one");
 }
@@ -104,12 +144,22 @@ async fn guards_that_cross_never_wait_for_each_other() {
     let mut writers = JoinSet::new();
     for round in 0..100 {
         let backend = Arc::clone(&backend);
-        let (at, guard) = if round % 2 == 0 { ("left", "right") } else { ("right", "left") };
+        let (at, guard) = if round % 2 == 0 {
+            ("left", "right")
+        } else {
+            ("right", "left")
+        };
         let version = versions[usize::from(guard == "right")].clone();
         writers.spawn(async move {
             let mut request = WriteRequest::default();
-            request.guard = Some(ObjectGuard { key: key(guard), version });
-            backend.write(Area::Objects, &key(at), "x".into(), request).await.map(drop)
+            request.guard = Some(ObjectGuard {
+                key: key(guard),
+                version,
+            });
+            backend
+                .write(Area::Objects, &key(at), "x".into(), request)
+                .await
+                .map(drop)
         });
     }
     let won = writers.join_all().await.into_iter().filter(Result::is_ok).count();

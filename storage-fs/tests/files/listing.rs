@@ -20,8 +20,12 @@ fn expected(keys: &[String], request: &ListRequest) -> Vec<String> {
 }
 
 fn names_in() -> impl Strategy<Value = String> {
-    prop_oneof!["[ab./!]{1,6}", "[ab]{0,2}".prop_map(|tail| format!("{}{tail}", "x".repeat(200))), "[%A~]{1,3}/[a.]{0,2}"]
-        .prop_filter("not empty", |name| !name.is_empty())
+    prop_oneof![
+        "[ab./!]{1,6}",
+        "[ab]{0,2}".prop_map(|tail| format!("{}{tail}", "x".repeat(200))),
+        "[%A~]{1,3}/[a.]{0,2}"
+    ]
+    .prop_filter("not empty", |name| !name.is_empty())
 }
 
 proptest! {
@@ -60,7 +64,9 @@ async fn metadata_in_a_listing_is_that_of_the_object() {
     let mut request = ListRequest::new("a/");
     request.with_meta = true;
     let page = backend.list(Area::Objects, request).await.unwrap();
-    let [ListEntry::Object(_, Some(meta))] = page.entries.as_slice() else { panic!("{page:?}") };
+    let [ListEntry::Object(_, Some(meta))] = page.entries.as_slice() else {
+        panic!("{page:?}")
+    };
     assert_eq!((meta.size, &meta.version), (5, &version));
 }
 

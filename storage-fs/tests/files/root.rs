@@ -15,10 +15,16 @@ async fn a_newer_format_is_refused_untouched() {
     std::fs::write(&file, r#"{"format":2,"anything":"else"}"#).unwrap();
     let error = FsBackend::open(config(root.path())).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::FormatTooNew);
-    let left: Vec<_> = std::fs::read_dir(root.path().join(".storage")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let left: Vec<_> = std::fs::read_dir(root.path().join(".storage"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
     assert_eq!(left, ["format.json"], "nothing was created");
     std::fs::write(&file, "{").unwrap();
-    assert_eq!(FsBackend::open(config(root.path())).await.unwrap_err().kind(), ErrorKind::Corrupt);
+    assert_eq!(
+        FsBackend::open(config(root.path())).await.unwrap_err().kind(),
+        ErrorKind::Corrupt
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -50,10 +56,14 @@ async fn a_root_that_cannot_be_one_is_refused_clearly() {
         assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
         assert_eq!(std::fs::read(&file).unwrap(), b"mine");
     }
-    let error = FsBackend::open(config(&root.path().join("missing")).create(false)).await.unwrap_err();
+    let error = FsBackend::open(config(&root.path().join("missing")).create(false))
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(!root.path().join("missing").exists());
-    let error = FsBackend::open(FsConfig::new(root.path().join("new")).durability(Durability::Replicated)).await.unwrap_err();
+    let error = FsBackend::open(FsConfig::new(root.path().join("new")).durability(Durability::Replicated))
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
     assert!(!root.path().join("new").exists());
 }
@@ -64,14 +74,35 @@ async fn a_root_that_was_removed_is_an_error_and_never_empty() {
     put(&backend, "a.txt", "x").await;
     std::fs::remove_dir_all(root.path()).unwrap();
     let kinds = [
-        backend.list(Area::Objects, ListRequest::new("")).await.unwrap_err().kind(),
-        backend.list(Area::Objects, ListRequest::new("deep/down/")).await.unwrap_err().kind(),
-        backend.read(Area::Objects, &key("a.txt"), ReadRequest::default()).await.unwrap_err().kind(),
-        backend.stat(Area::Objects, &key("a.txt")).await.unwrap_err().kind(),
+        backend
+            .list(Area::Objects, ListRequest::new(""))
+            .await
+            .unwrap_err()
+            .kind(),
+        backend
+            .list(Area::Objects, ListRequest::new("deep/down/"))
+            .await
+            .unwrap_err()
+            .kind(),
+        backend
+            .read(Area::Objects, &key("a.txt"), ReadRequest::default())
+            .await
+            .unwrap_err()
+            .kind(),
+        backend
+            .stat(Area::Objects, &key("a.txt"))
+            .await
+            .unwrap_err()
+            .kind(),
         backend.health().await.unwrap_err().kind(),
     ];
     assert_eq!(kinds, [ErrorKind::Unavailable; 5]);
-    assert!(backend.write(Area::Objects, &key("a.txt"), "x".into(), WriteRequest::default()).await.is_err());
+    assert!(
+        backend
+            .write(Area::Objects, &key("a.txt"), "x".into(), WriteRequest::default())
+            .await
+            .is_err()
+    );
     assert!(!root.path().exists(), "nothing was created anew");
 }
 
@@ -89,5 +120,8 @@ async fn another_root_in_its_place_is_not_healthy() {
 async fn a_closed_backend_refuses_everything() {
     let (_root, backend) = fresh().await;
     backend.close().await.unwrap();
-    assert_eq!(backend.stat(Area::Objects, &key("a")).await.unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(
+        backend.stat(Area::Objects, &key("a")).await.unwrap_err().kind(),
+        ErrorKind::Closed
+    );
 }

@@ -3,7 +3,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use storage_core::{
-    Area, Condition, DeleteRequest, Key, ListEntry, ListRequest, ReadRequest, Result, StorageBackend, Version, WriteRequest,
+    Area, Condition, DeleteRequest, Key, ListEntry, ListRequest, ReadRequest, Result, StorageBackend,
+    Version, WriteRequest,
 };
 use storage_fs::{FsBackend, FsConfig};
 use tempfile::TempDir;
@@ -29,23 +30,49 @@ pub(crate) fn key(name: &str) -> Key {
 }
 
 pub(crate) async fn put(backend: &FsBackend, name: &str, bytes: impl Into<Bytes>) -> Version {
-    backend.write(Area::Objects, &key(name), bytes.into(), WriteRequest::default()).await.unwrap()
+    backend
+        .write(Area::Objects, &key(name), bytes.into(), WriteRequest::default())
+        .await
+        .unwrap()
 }
 
-pub(crate) async fn put_when(backend: &FsBackend, name: &str, bytes: &str, condition: Condition) -> Result<Version> {
-    backend.write(Area::Objects, &key(name), Bytes::from(bytes.to_owned()), WriteRequest::when(condition)).await
+pub(crate) async fn put_when(
+    backend: &FsBackend,
+    name: &str,
+    bytes: &str,
+    condition: Condition,
+) -> Result<Version> {
+    backend
+        .write(
+            Area::Objects,
+            &key(name),
+            Bytes::from(bytes.to_owned()),
+            WriteRequest::when(condition),
+        )
+        .await
 }
 
 pub(crate) async fn bytes(backend: &FsBackend, name: &str) -> Option<Bytes> {
-    backend.read(Area::Objects, &key(name), ReadRequest::default()).await.unwrap().map(|object| object.bytes)
+    backend
+        .read(Area::Objects, &key(name), ReadRequest::default())
+        .await
+        .unwrap()
+        .map(|object| object.bytes)
 }
 
 pub(crate) async fn version(backend: &FsBackend, name: &str) -> Option<Version> {
-    backend.stat(Area::Objects, &key(name)).await.unwrap().map(|meta| meta.version)
+    backend
+        .stat(Area::Objects, &key(name))
+        .await
+        .unwrap()
+        .map(|meta| meta.version)
 }
 
 pub(crate) async fn remove(backend: &FsBackend, name: &str) {
-    backend.delete(Area::Objects, &key(name), DeleteRequest::default()).await.unwrap();
+    backend
+        .delete(Area::Objects, &key(name), DeleteRequest::default())
+        .await
+        .unwrap();
 }
 
 /// All pages of a listing.

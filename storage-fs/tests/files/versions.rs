@@ -11,7 +11,9 @@ const KEEPINGS: [VersionKeeping; 2] = [VersionKeeping::Attribute, VersionKeeping
 
 async fn opened(keeping: VersionKeeping) -> (TempDir, Arc<FsBackend>) {
     let root = TempDir::new().unwrap();
-    let backend = FsBackend::open(config(root.path()).versions(keeping)).await.unwrap();
+    let backend = FsBackend::open(config(root.path()).versions(keeping))
+        .await
+        .unwrap();
     (root, Arc::new(backend))
 }
 
@@ -32,8 +34,16 @@ async fn the_version_of_a_write_is_what_others_and_a_reopen_see() {
     for keeping in KEEPINGS {
         let (root, backend) = opened(keeping).await;
         let version_written = put(&backend, "a.txt", "x").await;
-        assert_eq!(version(&backend, "a.txt").await.unwrap(), version_written, "{keeping:?}");
-        assert_eq!(version(&*open(root.path()).await, "a.txt").await.unwrap(), version_written, "{keeping:?}");
+        assert_eq!(
+            version(&backend, "a.txt").await.unwrap(),
+            version_written,
+            "{keeping:?}"
+        );
+        assert_eq!(
+            version(&*open(root.path()).await, "a.txt").await.unwrap(),
+            version_written,
+            "{keeping:?}"
+        );
     }
 }
 
@@ -45,10 +55,14 @@ async fn a_foreign_edit_shows_as_a_new_version() {
         std::fs::write(root.path().join("a.txt"), "two").unwrap();
         let theirs = version(&backend, "a.txt").await.unwrap();
         assert_ne!(theirs, ours, "{keeping:?}");
-        let lost = put_when(&backend, "a.txt", "three", Condition::IfVersion(ours)).await.unwrap_err();
+        let lost = put_when(&backend, "a.txt", "three", Condition::IfVersion(ours))
+            .await
+            .unwrap_err();
         assert_eq!(lost.kind(), ErrorKind::PreconditionFailed, "{keeping:?}");
         assert_eq!(bytes(&backend, "a.txt").await.unwrap(), "two");
-        put_when(&backend, "a.txt", "three", Condition::IfVersion(theirs)).await.unwrap();
+        put_when(&backend, "a.txt", "three", Condition::IfVersion(theirs))
+            .await
+            .unwrap();
     }
 }
 
@@ -58,9 +72,17 @@ async fn a_file_of_others_has_a_version_to_swap_on() {
         let (root, backend) = opened(keeping).await;
         std::fs::write(root.path().join("theirs.txt"), "one").unwrap();
         let seen = version(&backend, "theirs.txt").await.unwrap();
-        assert_eq!(version(&backend, "theirs.txt").await.unwrap(), seen, "stable while nobody touches it");
-        put_when(&backend, "theirs.txt", "two", Condition::IfVersion(seen.clone())).await.unwrap();
-        let lost = put_when(&backend, "theirs.txt", "three", Condition::IfVersion(seen)).await.unwrap_err();
+        assert_eq!(
+            version(&backend, "theirs.txt").await.unwrap(),
+            seen,
+            "stable while nobody touches it"
+        );
+        put_when(&backend, "theirs.txt", "two", Condition::IfVersion(seen.clone()))
+            .await
+            .unwrap();
+        let lost = put_when(&backend, "theirs.txt", "three", Condition::IfVersion(seen))
+            .await
+            .unwrap_err();
         assert_eq!(lost.kind(), ErrorKind::PreconditionFailed, "{keeping:?}");
     }
 }
@@ -68,7 +90,9 @@ async fn a_file_of_others_has_a_version_to_swap_on() {
 #[tokio::test]
 async fn how_versions_are_kept_is_decided_once() {
     let (root, _backend) = opened(VersionKeeping::ModificationTime).await;
-    let error = FsBackend::open(config(root.path()).versions(VersionKeeping::Attribute)).await.unwrap_err();
+    let error = FsBackend::open(config(root.path()).versions(VersionKeeping::Attribute))
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
     FsBackend::open(config(root.path())).await.unwrap();
 }

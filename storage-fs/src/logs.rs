@@ -1,0 +1,298 @@
+//! Logs: one file of JSON lines each, which a person can read with `tail -f`.
+//!
+//! The first line names the format and the incarnation; after it each line is an entry. An append is one write of all its lines,
+//! each saying how many are still to come, so that an append a crash cut short is known from one that is whole. Bytes of a whole
+//! append never change again, which is why what was learned about a log stays true until it is deleted.
+
+mod line;
+mod lines;
+mod names;
+mod scan;
+mod state;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{fstat, ftruncate};
+use rustix::io::{Errno, pwrite};
+use storage_core::{AppendRequest, Appended, Error, ErrorKind, LogPage, Name, Result, Version};
+
+use self::line::{Header, closing_line, entry_line};
+pub(crate) use self::names::names;
+use self::state::Known;
+use crate::atomic::{Publication, publish, unlink};
+use crate::error::{doubtful, failed};
+use crate::files::write_all;
+use crate::layout::Place;
+use crate::lock::Claim;
+use crate::root::Root;
+use crate::version::size;
+
+/// How many logs' ends are remembered; one forgotten costs reading the log once.
+const MAX_KNOWN: usize = 1_000;
+
+/// What a handle knows about its logs.
+#[derive(Debug, Default)]
+pub(crate) struct Logs {
+    known: Mutex<HashMap<Name, Arc<Mutex<Known>>>>,
+    /// Logs whose last append may not survive: only read until the handle is opened again.
+    poisoned: Mutex<HashSet<Name>>,
+}
+
+/// An open log.
+struct Open {
+    file: OwnedFd,
+    known: Arc<Mutex<Known>>,
+}
+
+impl Logs {
+    /// Appends entries at the end, or finds them where they were expected.
+    pub(crate) fn append(
+        &self,
+        root: &Root,
+        log: &Name,
+        request: &AppendRequest,
+        claim: Claim,
+    ) -> Result<Appended> {
+        self.check(root, log)?;
+        let place = root.layout.log(log);
+        let held = claim.hold().map_err(failed)?;
+        let Some(open) = self.open(root, log, &place, true)? else {
+            return match request.expected {
+                Some(expected) if expected > 0 => Err(Error::log_moved(expected, 0)),
+                _ if request.entries.is_empty() => Ok(Appended { first: 0, next: 0 }),
+                _ => self
+                    .create(root, &place, |incarnation| {
+                        lines_of(incarnation, 0, &request.entries)
+                    })
+                    .map(|()| Appended {
+                        first: 0,
+                        next: count(&request.entries),
+                    }),
+            };
+        };
+        let (end, next, closed, incarnation) = {
+            let mut known = lock(&open.known);
+            known.extend(open.file.as_fd(), log)?.sound()?;
+            (known.end, known.next, known.closed, known.incarnation)
+        };
+        if let Some(expected) = request.expected
+            && expected != next
+        {
+            lock(&open.known).stand(open.file.as_fd(), log, expected, &request.entries)?;
+            // Whoever appended them may have died before they were durable.
+            self.sync(root, log, &open.file)?;
+            return Ok(Appended {
+                first: expected,
+                next: expected + count(&request.entries),
+            });
+        }
+        if closed {
+            return match request.expected {
+                Some(first) if request.entries.is_empty() => Ok(Appended { first, next: first }),
+                _ => Err(Error::new(
+                    ErrorKind::LogClosed,
+                    "the log is closed; delete it to begin anew",
+                )),
+            };
+        }
+        if !request.entries.is_empty() {
+            let lines = lines_of(incarnation, next, &request.entries)?;
+            self.write(root, log, &open, end, &lines)?;
+        }
+        drop(held);
+        Ok(Appended {
+            first: next,
+            next: next + count(&request.entries),
+        })
+    }
+
+    /// Closes a log, creating it where there is none.
+    pub(crate) fn close(&self, root: &Root, log: &Name, claim: Claim) -> Result<()> {
+        self.check(root, log)?;
+        let place = root.layout.log(log);
+        let _held = claim.hold().map_err(failed)?;
+        let Some(open) = self.open(root, log, &place, true)? else {
+            return self.create(root, &place, |incarnation| closing_line(incarnation, 0));
+        };
+        let (end, next, closed, incarnation) = {
+            let mut known = lock(&open.known);
+            known.extend(open.file.as_fd(), log)?.sound()?;
+            (known.end, known.next, known.closed, known.incarnation)
+        };
+        if closed {
+            return self.sync(root, log, &open.file);
+        }
+        self.write(root, log, &open, end, &closing_line(incarnation, next)?)
+    }
+
+    /// Removes a log. The next of its name is another incarnation.
+    pub(crate) fn delete(&self, root: &Root, log: &Name, claim: Claim) -> Result<()> {
+        root.durable.check()?;
+        let place = root.layout.log(log);
+        let Some(directory) = root.directory(place.directory())? else {
+            return Ok(());
+        };
+        let held = claim.hold().map_err(failed)?;
+        root.durable.judge(unlink(directory.as_fd(), place.file()))?;
+        lock(&self.known).remove(log);
+        lock(&self.poisoned).remove(log);
+        drop(held);
+        root.durable.directory(directory.as_fd())
+    }
+
+    /// Reads a page. `None` where it must be read again under a lock, because what looks cut short may be an append under way.
+    pub(crate) fn read(
+        &self,
+        root: &Root,
+        log: &Name,
+        from: u64,
+        limit: usize,
+        claim: Option<Claim>,
+    ) -> Result<Option<LogPage>> {
+        let locked = claim.is_some();
+        // On a disk that cannot be written there is no append under way, either.
+        let _held = claim.map(Claim::hold).transpose().or_else(|errno| match errno {
+            Errno::ROFS | Errno::ACCESS | Errno::PERM => Ok(None),
+            errno => Err(failed(errno)),
+        })?;
+        let Some(open) = self.open(root, log, &root.layout.log(log), false)? else {
+            return Ok(Some(LogPage::default()));
+        };
+        let mut known = lock(&open.known);
+        let tail = known.extend(open.file.as_fd(), log)?;
+        if tail.torn_bytes > 0 && !locked {
+            return Ok(None);
+        }
+        let mut page = LogPage::default();
+        page.entries = known.page(open.file.as_fd(), log, from, limit)?;
+        page.end = known.next;
+        page.closed = known.closed;
+        page.incarnation = Some(Version::from_u128(known.incarnation));
+        page.torn_bytes = tail.torn_bytes;
+        // Entries before the damage are read; whoever comes to it is told.
+        if from >= known.next {
+            tail.sound()?;
+        }
+        Ok(Some(page))
+    }
+
+    fn check(&self, root: &Root, log: &Name) -> Result<()> {
+        root.durable.check()?;
+        if lock(&self.poisoned).contains(log) {
+            return Err(Error::new(
+                ErrorKind::Io,
+                "an earlier append could not be made durable, so this handle only reads the log; check the disk and open it again",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Opens a log's file and finds what is known of this incarnation.
+    fn open(&self, root: &Root, log: &Name, place: &Place, writing: bool) -> Result<Option<Open>> {
+        let Some(file) = root.log_file(place, writing)? else {
+            return Ok(None);
+        };
+        if writing && !root.durable.knows(place.path()) {
+            // Its creator may not have come to it.
+            let directory = root.directory_for_writing(place.directory())?;
+            root.durable.directory(directory.as_fd())?;
+            root.durable.remember(place.path());
+        }
+        let header = Header::read(file.as_fd(), log)?;
+        let length = size(&fstat(&file).map_err(failed)?);
+        let mut all = lock(&self.known);
+        if all.len() >= MAX_KNOWN && !all.contains_key(log) {
+            all.clear();
+        }
+        let known = all
+            .entry(log.clone())
+            .or_insert_with(|| Arc::new(Mutex::new(Known::new(&header))));
+        let stale = {
+            let known = lock(known);
+            known.incarnation != header.incarnation || known.end > length
+        };
+        if stale {
+            *known = Arc::new(Mutex::new(Known::new(&header)));
+        }
+        Ok(Some(Open {
+            file,
+            known: Arc::clone(known),
+        }))
+    }
+
+    /// Publishes a log's file with its first lines in it.
+    fn create(&self, root: &Root, place: &Place, lines: impl FnOnce(u128) -> Result<Vec<u8>>) -> Result<()> {
+        let header = Header::fresh();
+        let mut text = header.line()?;
+        text.extend(lines(header.incarnation)?);
+        let mut temporary = root.staging.create()?;
+        write_all(temporary.file(), &text).map_err(failed)?;
+        root.durable.file(temporary.file())?;
+        let directory = root.directory_for_writing(place.directory())?;
+        let published = publish(
+            &root.staging,
+            &mut temporary,
+            directory.as_fd(),
+            place.file(),
+            Publication::Create,
+        );
+        root.durable.judge(published)?;
+        root.durable.directory(directory.as_fd())?;
+        root.durable.remember(place.path());
+        Ok(())
+    }
+
+    /// Writes lines at the end of what is whole, over whatever a crash left there.
+    fn write(&self, root: &Root, log: &Name, open: &Open, end: u64, lines: &[u8]) -> Result<()> {
+        let file = open.file.as_fd();
+        if size(&fstat(file).map_err(failed)?) > end {
+            ftruncate(file, end).map_err(failed)?;
+        }
+        let (mut at, mut rest) = (end, lines);
+        while !rest.is_empty() {
+            match pwrite(file, rest, at) {
+                Ok(written) => {
+                    at += u64::try_from(written).unwrap_or(0);
+                    rest = &rest[written..];
+                }
+                Err(Errno::INTR) => {}
+                Err(errno) => {
+                    // What is there is less than the append, so it counts for nothing even where it cannot be removed.
+                    let _ = ftruncate(file, end);
+                    return Err(failed(errno));
+                }
+            }
+        }
+        self.sync(root, log, &open.file)?;
+        // What it finds is what was written; whoever comes next finds it where this could not.
+        let _ = lock(&open.known).extend(file, log);
+        Ok(())
+    }
+
+    fn sync(&self, root: &Root, log: &Name, file: &OwnedFd) -> Result<()> {
+        root.durable.data(file.as_fd()).map_err(|errno| {
+            lock(&self.poisoned).insert(log.clone());
+            doubtful(errno)
+        })
+    }
+}
+
+fn lines_of(incarnation: u128, first: u64, entries: &[Bytes]) -> Result<Vec<u8>> {
+    let mut lines = Vec::with_capacity(entries.iter().map(|entry| entry.len() + 64).sum());
+    let count = count(entries);
+    for (at, entry) in (0_u64..).zip(entries) {
+        entry_line(incarnation, first, first + at, count - at - 1, entry, &mut lines)?;
+    }
+    Ok(lines)
+}
+
+fn count(entries: &[Bytes]) -> u64 {
+    u64::try_from(entries.len()).unwrap_or(u64::MAX)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

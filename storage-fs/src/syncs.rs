@@ -1,0 +1,232 @@
+//! Tests of what only the inside shows: which syncs there are, what happens when one fails, and how often work hops.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use storage_core::{
+    AppendRequest, Applied, Area, Condition, DeleteRequest, ErrorKind, Key, ListRequest, Name, ReadRequest,
+    StorageAdapter, StorageBackend, WriteRequest,
+};
+use tempfile::TempDir;
+
+use crate::durable::Durable;
+use crate::{Fs, FsConfig, VersionKeeping};
+
+async fn opened() -> (TempDir, Fs) {
+    let root = TempDir::new().unwrap();
+    let fs = Fs::open(FsConfig::new(root.path())).await.unwrap();
+    (root, fs)
+}
+
+fn durable(fs: &Fs) -> &Durable {
+    &fs.backend().handle().root.durable
+}
+
+fn key(name: &str) -> Key {
+    Key::new(name).unwrap()
+}
+
+async fn put(fs: &Fs, name: &str) -> storage_core::Result<storage_core::Version> {
+    fs.write(Area::Objects, &key(name), "x".into(), WriteRequest::default())
+        .await
+}
+
+/// Syncs of files and of directories since some counts.
+fn since(fs: &Fs, before: (u64, u64)) -> (u64, u64) {
+    let now = durable(fs).counts();
+    (now.0 - before.0, now.1 - before.1)
+}
+
+#[tokio::test]
+async fn every_step_that_must_survive_is_synced() {
+    for keeping in [VersionKeeping::Attribute, VersionKeeping::ModificationTime] {
+        let root = TempDir::new().unwrap();
+        let fs = Fs::open(FsConfig::new(root.path()).versions(keeping))
+            .await
+            .unwrap();
+        let before = durable(&fs).counts();
+        put(&fs, "a/b/c.txt").await.unwrap();
+        assert_eq!(
+            since(&fs, before),
+            (1, 3),
+            "the file; the directory, and what each new directory stands in"
+        );
+
+        let before = durable(&fs).counts();
+        put(&fs, "a/b/c.txt").await.unwrap();
+        assert_eq!(since(&fs, before), (1, 1), "directories are known by now");
+
+        let other = Fs::open(FsConfig::new(root.path())).await.unwrap();
+        let before = durable(&other).counts();
+        put(&other, "a/b/d.txt").await.unwrap();
+        assert_eq!(
+            since(&other, before),
+            (1, 3),
+            "whoever made the directories may not have synced them"
+        );
+
+        for name in ["a/b/c.txt", "a/b/missing.txt"] {
+            let before = durable(&fs).counts();
+            fs.delete(Area::Objects, &key(name), DeleteRequest::default())
+                .await
+                .unwrap();
+            assert_eq!(since(&fs, before), (0, 1), "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_the_promise_nothing_is_synced() {
+    let root = TempDir::new().unwrap();
+    let config = FsConfig::new(root.path()).durability(storage_core::Durability::ProcessCrash);
+    let fs = Fs::open(config).await.unwrap();
+    put(&fs, "a/b.txt").await.unwrap();
+    assert_eq!(durable(&fs).counts(), (0, 0));
+    assert_eq!(
+        fs.declaration().objects.durability,
+        storage_core::Durability::ProcessCrash
+    );
+}
+
+#[tokio::test]
+async fn a_sync_that_fails_before_publication_changes_nothing() {
+    let (root, fs) = opened().await;
+    let version = put(&fs, "a.txt").await.unwrap();
+    durable(&fs).fail.0.store(true, Ordering::Release);
+    let error = fs
+        .write(
+            Area::Objects,
+            &key("a.txt"),
+            "new".into(),
+            WriteRequest::default(),
+        )
+        .await
+        .unwrap_err();
+    assert_eq!((error.kind(), error.applied()), (ErrorKind::Io, Applied::No));
+    assert_eq!(
+        fs.stat(Area::Objects, &key("a.txt"))
+            .await
+            .unwrap()
+            .unwrap()
+            .version,
+        version
+    );
+    assert_eq!(
+        std::fs::read_dir(root.path().join(".storage/staging"))
+            .unwrap()
+            .count(),
+        0
+    );
+    put(&fs, "a.txt").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_sync_that_fails_after_publication_leaves_a_handle_that_only_reads() {
+    let (root, fs) = opened().await;
+    put(&fs, "a.txt").await.unwrap();
+    durable(&fs).fail.1.store(true, Ordering::Release);
+    let error = fs
+        .write(
+            Area::Objects,
+            &key("a.txt"),
+            "new".into(),
+            WriteRequest::default(),
+        )
+        .await
+        .unwrap_err();
+    assert_eq!((error.kind(), error.applied()), (ErrorKind::Io, Applied::Unknown));
+    for refused in [
+        put(&fs, "b.txt").await.map(drop),
+        fs.delete(Area::Objects, &key("a.txt"), DeleteRequest::default())
+            .await,
+        fs.append(&Name::new("log").unwrap(), AppendRequest::new(vec!["x".into()]))
+            .await
+            .map(drop),
+        Arc::new(fs.clone())
+            .open_writer(Area::Objects, &key("c.txt"), WriteRequest::default())
+            .await
+            .map(drop),
+    ] {
+        assert_eq!(
+            refused.map_err(|error| (error.kind(), error.applied())),
+            Err((ErrorKind::Io, Applied::No))
+        );
+    }
+    let read = fs
+        .read(Area::Objects, &key("a.txt"), ReadRequest::default())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(read.bytes, "new");
+    put(&Fs::open(FsConfig::new(root.path())).await.unwrap(), "b.txt")
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn an_append_that_cannot_be_synced_is_in_doubt_and_ends_the_log_for_this_handle() {
+    let (_root, fs) = opened().await;
+    let (log, other) = (Name::new("log").unwrap(), Name::new("other").unwrap());
+    let one = || AppendRequest::new(vec!["one".into()]);
+    fs.append(&log, one()).await.unwrap();
+    durable(&fs).fail.0.store(true, Ordering::Release);
+    assert_eq!(
+        fs.append(&log, one()).await.unwrap_err().applied(),
+        Applied::Unknown
+    );
+    let refused = fs.append(&log, one()).await.unwrap_err();
+    assert_eq!((refused.kind(), refused.applied()), (ErrorKind::Io, Applied::No));
+    fs.append(&other, one()).await.unwrap();
+}
+
+#[tokio::test]
+async fn each_small_operation_is_one_hop() {
+    let (_root, fs) = opened().await;
+    let hops = || fs.backend().handle().blocking.hops();
+    let log = Name::new("log").unwrap();
+    let version = put(&fs, "a.txt").await.unwrap();
+    let before = hops();
+    fs.read(Area::Objects, &key("a.txt"), ReadRequest::default())
+        .await
+        .unwrap();
+    fs.stat(Area::Objects, &key("a.txt")).await.unwrap();
+    let swap = WriteRequest::when(Condition::IfVersion(version));
+    fs.write(Area::Objects, &key("a.txt"), "y".into(), swap)
+        .await
+        .unwrap();
+    fs.list(Area::Objects, ListRequest::new("")).await.unwrap();
+    fs.copy(
+        Area::Objects,
+        &key("a.txt"),
+        &key("b.txt"),
+        WriteRequest::default(),
+    )
+    .await
+    .unwrap();
+    fs.delete(Area::Objects, &key("a.txt"), DeleteRequest::default())
+        .await
+        .unwrap();
+    fs.append(&log, AppendRequest::new(vec!["x".into()]))
+        .await
+        .unwrap();
+    fs.read_log(&log, 0, 10).await.unwrap();
+    assert_eq!(hops() - before, 8);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writers_in_one_directory_share_its_syncs() {
+    let (_root, fs) = opened().await;
+    put(&fs, "d/first.txt").await.unwrap();
+    let before = durable(&fs).counts();
+    let mut writers = tokio::task::JoinSet::new();
+    for writer in 0..64 {
+        let fs = fs.clone();
+        writers.spawn(async move { put(&fs, &format!("d/{writer}.txt")).await.map(drop) });
+    }
+    for outcome in writers.join_all().await {
+        outcome.unwrap();
+    }
+    let (files, directories) = since(&fs, before);
+    assert_eq!(files, 64);
+    assert!((1..=64).contains(&directories), "{directories}");
+}
