@@ -97,10 +97,14 @@ impl State {
 
     fn put(&mut self, collection: &Name, request: PutRequest, max_index_key_bytes: u64) -> Result<Version> {
         self.check_guard(request.guard.as_ref(), request.now)?;
-        self.collections
-            .entry(collection.clone())
-            .or_default()
-            .put(request, max_index_key_bytes)
+        if let Some(collection) = self.collections.get_mut(collection) {
+            return collection.put(request, max_index_key_bytes);
+        }
+        // Only a write that succeeds creates the collection.
+        let mut created = Collection::default();
+        let version = created.put(request, max_index_key_bytes)?;
+        self.collections.insert(collection.clone(), created);
+        Ok(version)
     }
 
     fn delete(&mut self, collection: &Name, request: &DeleteDocumentRequest) -> Result<bool> {
@@ -312,12 +316,10 @@ impl StorageAdapter for Memory {
 
     async fn rebuild_index(&self, collection: &Name, index: &Name, now: Timestamp) -> Result<()> {
         let max_index_key_bytes = self.max_index_key_bytes();
-        let mut state = self.state();
-        state
-            .collections
-            .entry(collection.clone())
-            .or_default()
-            .rebuild_index(index.as_str(), now, max_index_key_bytes)
+        match self.state().collections.get_mut(collection) {
+            Some(collection) => collection.rebuild_index(index.as_str(), now, max_index_key_bytes),
+            None => Collection::default().rebuild_index(index.as_str(), now, max_index_key_bytes),
+        }
     }
 
     async fn index_stats(&self, collection: &Name, index: &Name, now: Timestamp) -> Result<IndexStats> {

@@ -1,0 +1,64 @@
+//! What several groups of cases are made of: plain collections, bulk loads, work in parallel.
+
+use futures::future::try_join_all;
+use storage_core::bson::Document;
+use storage_core::{Collection, ErrorKind, Query, Result, Storage, Version};
+
+use crate::case::Failure;
+
+/// Documents as they are, without a type of their own.
+pub(super) type Documents = Collection<Document>;
+
+/// The collection of this name.
+pub(super) fn documents(storage: &Storage, name: &str) -> Documents {
+    storage.collection(name)
+}
+
+/// Writes documents in as few calls as may be; each has to succeed.
+pub(super) async fn load(collection: &Documents, all: &[(String, Document)]) -> Result<Vec<Version>> {
+    let mut versions = Vec::with_capacity(all.len());
+    for chunk in all.chunks(200) {
+        let results = collection
+            .put_many(chunk.iter().map(|(id, value)| (id, value)))
+            .await?;
+        for result in results {
+            versions.push(result?);
+        }
+    }
+    Ok(versions)
+}
+
+/// The ids a query finds, in order.
+pub(super) async fn ids(collection: &Documents, query: impl Into<Query>) -> Result<Vec<String>> {
+    let found = collection.find(query).await?.collect().await?;
+    Ok(found
+        .into_iter()
+        .map(|document| document.id.to_string())
+        .collect())
+}
+
+/// Runs every future as a task of its own and gives what they gave, in order.
+pub(super) async fn in_parallel<R, F>(
+    work: impl IntoIterator<Item = F>,
+) -> std::result::Result<Vec<R>, Failure>
+where
+    R: Send + 'static,
+    F: Future<Output = R> + Send + 'static,
+{
+    let tasks: Vec<_> = work.into_iter().map(tokio::spawn).collect();
+    let results = try_join_all(tasks).await;
+    results.map_err(|error| Failure::from(format!("a task of the case did not end: {error}")))
+}
+
+/// How many of the results are `Ok`; every other one has to be an error of this kind.
+pub(super) fn winners<R>(results: &[Result<R>], losing: ErrorKind) -> std::result::Result<usize, Failure> {
+    for error in results.iter().filter_map(|result| result.as_ref().err()) {
+        if error.kind() != losing {
+            return Err(Failure::from(format!(
+                "a loser sees {losing:?}, not {:?}: {error}",
+                error.kind()
+            )));
+        }
+    }
+    Ok(results.iter().filter(|result| result.is_ok()).count())
+}
