@@ -38,16 +38,17 @@ pub(crate) fn writing(config: &SqliteConfig) -> Result<Session> {
     };
     connection.busy_timeout(config.busy_timeout).map_err(classify)?;
     let deadline = Instant::now() + config.busy_timeout;
-    let opened = schema::inspect(&connection).and_then(|_| {
+    let opened = retry_busy(deadline, || schema::inspect(&connection)).and_then(|()| {
         if let Place::File(path) = &config.place {
             write_ahead(&connection, path, deadline)?;
         }
         tune(&connection, config)?;
         retry_busy(deadline, || schema::create_or_check(&connection))
     });
-    if let (Err(error), Place::File(path)) = (opened, &config.place) {
-        return Err(at(path, error));
-    }
+    opened.map_err(|error| match &config.place {
+        Place::Memory => error,
+        Place::File(path) => at(path, error),
+    })?;
     // From here on the writer waits for the lock itself, with an eye on fairness.
     connection.busy_timeout(Duration::ZERO).map_err(classify)?;
     Ok(session(connection))

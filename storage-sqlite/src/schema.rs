@@ -4,7 +4,6 @@ use rusqlite::Connection;
 use storage_core::{Error, ErrorKind, Result};
 
 use crate::connect::Busy;
-use crate::error::classify;
 
 /// The version of the format this crate writes. It also stands in the file's header as `user_version`.
 const FORMAT: i64 = 1;
@@ -70,38 +69,49 @@ CREATE TABLE _storage_log_entries (
 
 /// What a database turned out to be.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Content {
+enum Content {
     Nothing,
     Ours,
 }
 
 /// Looks at a database without changing it.
-pub(crate) fn inspect(connection: &Connection) -> Result<Content> {
-    let pragma = |name: &str| {
-        connection
-            .pragma_query_value(None, name, |row| row.get::<_, i64>(0))
-            .map_err(classify)
-    };
-    let application = pragma("application_id")?;
-    let version = pragma("user_version")?;
-    let tables: i64 = connection
-        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
-        .map_err(classify)?;
+pub(crate) fn inspect(connection: &Connection) -> Result<(), Busy> {
+    // One snapshot, or else a database that is just being created looks like nobody's.
+    within(connection, "BEGIN", || look(connection).map(|_| ()))
+}
+
+/// Does `work` in a transaction, which is undone where it fails.
+fn within(connection: &Connection, begin: &str, work: impl FnOnce() -> Result<(), Busy>) -> Result<(), Busy> {
+    connection.execute_batch(begin)?;
+    let result = work();
+    match result {
+        Ok(()) => Ok(connection.execute_batch("COMMIT")?),
+        Err(error) => {
+            // The first error is the one to tell; a transaction that does not end ends with the connection.
+            let _ = connection.execute_batch("ROLLBACK");
+            Err(error)
+        }
+    }
+}
+
+fn look(connection: &Connection) -> Result<Content, Busy> {
+    let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+    let application = number("PRAGMA application_id")?;
+    let version = number("PRAGMA user_version")?;
+    let tables = number("SELECT count(*) FROM sqlite_schema")?;
     if application == APPLICATION && version > FORMAT {
-        return Err(Error::new(
-            ErrorKind::FormatTooNew,
-            format!(
-                "the database has format {version} and this program knows up to {FORMAT}; upgrade the program"
-            ),
-        ));
+        let message = format!(
+            "the database has format {version} and this program knows up to {FORMAT}; upgrade the program"
+        );
+        return Err(Error::new(ErrorKind::FormatTooNew, message).into());
     }
     if tables == 0 && application == 0 && version == 0 {
         return Ok(Content::Nothing);
     }
     if application != APPLICATION {
-        return Err(Error::invalid_argument(
-            "the file is the SQLite database of another program; name a file that does not exist yet",
-        ));
+        let message =
+            "the file is the SQLite database of another program; name a file that does not exist yet";
+        return Err(Error::invalid_argument(message).into());
     }
     let format: rusqlite::Result<String> =
         connection.query_row("SELECT value FROM _storage WHERE name = 'format'", [], |row| {
@@ -109,11 +119,13 @@ pub(crate) fn inspect(connection: &Connection) -> Result<Content> {
         });
     match format {
         Ok(format) if format == version.to_string() => Ok(Content::Ours),
-        Ok(_) => Err(contradiction()),
+        Ok(_) => Err(contradiction().into()),
         // No such row, or (a plain SQLITE_ERROR) no such table.
-        Err(rusqlite::Error::QueryReturnedNoRows) => Err(contradiction()),
-        Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::Unknown) => Err(contradiction()),
-        Err(error) => Err(classify(error)),
+        Err(rusqlite::Error::QueryReturnedNoRows) => Err(contradiction().into()),
+        Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::Unknown) => {
+            Err(contradiction().into())
+        }
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -126,28 +138,17 @@ fn contradiction() -> Error {
 
 /// Creates the tables where there are none, all at once; where another process did so meanwhile, checks what it made.
 pub(crate) fn create_or_check(connection: &Connection) -> Result<(), Busy> {
-    connection.execute_batch("BEGIN IMMEDIATE")?;
-    let created = inspect(connection)
-        .map_err(Busy::from)
-        .and_then(|content| match content {
-            Content::Ours => Ok(()),
-            Content::Nothing => {
-                connection.execute_batch(TABLES)?;
-                connection.execute(
-                    "INSERT INTO _storage (name, value) VALUES ('format', ?1)",
-                    [FORMAT.to_string()],
-                )?;
-                connection.pragma_update(None, "application_id", APPLICATION)?;
-                connection.pragma_update(None, "user_version", FORMAT)?;
-                Ok(())
-            }
-        });
-    match created {
-        Ok(()) => Ok(connection.execute_batch("COMMIT")?),
-        Err(error) => {
-            // The first error is the one to tell; a transaction that does not end ends with the connection.
-            let _ = connection.execute_batch("ROLLBACK");
-            Err(error)
+    within(connection, "BEGIN IMMEDIATE", || {
+        if look(connection)? == Content::Ours {
+            return Ok(());
         }
-    }
+        connection.execute_batch(TABLES)?;
+        connection.execute(
+            "INSERT INTO _storage (name, value) VALUES ('format', ?1)",
+            [FORMAT.to_string()],
+        )?;
+        connection.pragma_update(None, "application_id", APPLICATION)?;
+        connection.pragma_update(None, "user_version", FORMAT)?;
+        Ok(())
+    })
 }

@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use storage_core::bson::{Bson, RawDocumentBuf, doc};
 use storage_core::{
-    AppendRequest, Area, BatchOperation, BatchRequest, Comparison, Condition, DeleteDocumentRequest, DeleteRequest, Direction,
-    DocumentId, Error, ErrorKind, Filter, FindRequest, Index, Key, ListRequest, Memory, Name, PutRequest, ReadRequest, Sort,
-    StorageAdapter, Timestamp, Version, WriteRequest,
+    AppendRequest, Area, BatchOperation, BatchRequest, Comparison, Condition, DeleteDocumentRequest,
+    DeleteRequest, Direction, DocumentId, Error, ErrorKind, Filter, FindRequest, Index, Key, ListRequest,
+    Memory, Name, PutRequest, ReadRequest, Sort, StorageAdapter, Timestamp, Version, WriteRequest,
 };
 use storage_sqlite::{Sqlite, SqliteConfig};
 
@@ -42,7 +42,9 @@ fn value(random: &mut Random) -> Bson {
         1 => Bson::Boolean(random.below(2) == 0),
         2 => Bson::Double(random.pick(&[0.5, -0.0, f64::NAN, 1e300, 3.0])),
         3 => Bson::String(random.pick(&["", "a", "ab", "é", "\u{1}", "$x", "'"]).to_owned()),
-        4 => Bson::DateTime(storage_core::bson::DateTime::from_millis(i64::try_from(random.below(4)).unwrap())),
+        4 => Bson::DateTime(storage_core::bson::DateTime::from_millis(
+            i64::try_from(random.below(4)).unwrap(),
+        )),
         _ => Bson::Int64(i64::try_from(random.below(5)).unwrap() - 1),
     }
 }
@@ -69,8 +71,14 @@ fn filter(random: &mut Random, depth: u32) -> Filter {
     let field = |random: &mut Random| random.pick(&["a", "b", "c", "tags", "d"]).into();
     match random.below(if depth == 0 { 5 } else { 8 }) {
         0 => Filter::All,
-        1 => Filter::In { field: field(random), values: sorted((0..random.below(4)).map(|_| value(random)).collect()) },
-        2 => Filter::Prefix { field: field(random), prefix: random.pick(&["", "a", "é"]).to_owned() },
+        1 => Filter::In {
+            field: field(random),
+            values: sorted((0..random.below(4)).map(|_| value(random)).collect()),
+        },
+        2 => Filter::Prefix {
+            field: field(random),
+            prefix: random.pick(&["", "a", "é"]).to_owned(),
+        },
         3 | 4 => Filter::Compare {
             field: field(random),
             comparison: random.pick(&[
@@ -91,7 +99,10 @@ fn filter(random: &mut Random, depth: u32) -> Filter {
 
 /// As `Storage` hands lists over: in order, without duplicates.
 fn sorted(values: Vec<Bson>) -> Vec<Bson> {
-    let mut encoded: Vec<_> = values.into_iter().map(|value| (storage_core::encode_bson(&value), value)).collect();
+    let mut encoded: Vec<_> = values
+        .into_iter()
+        .map(|value| (storage_core::encode_bson(&value), value))
+        .collect();
     encoded.sort_by(|a, b| a.0.cmp(&b.0));
     encoded.dedup_by(|a, b| a.0 == b.0);
     encoded.into_iter().map(|(_, value)| value).collect()
@@ -99,8 +110,16 @@ fn sorted(values: Vec<Bson>) -> Vec<Bson> {
 
 fn same_error(memory: &Error, sqlite: &Error, what: &str) {
     assert_eq!(
-        (memory.kind(), memory.is_guard_failed(), memory.context_value("operation")),
-        (sqlite.kind(), sqlite.is_guard_failed(), sqlite.context_value("operation")),
+        (
+            memory.kind(),
+            memory.is_guard_failed(),
+            memory.context_value("operation")
+        ),
+        (
+            sqlite.kind(),
+            sqlite.is_guard_failed(),
+            sqlite.context_value("operation")
+        ),
         "{what}: {memory:?} and {sqlite:?}"
     );
 }
@@ -138,10 +157,16 @@ impl Pair {
 
     /// A put for each side, differing only in versions.
     fn put(&mut self) -> (PutRequest, PutRequest) {
-        let id = DocumentId::new(self.random.pick(&["a", "b", "B", "é", "z", "10", "9", "x/y", "%", "'"])).unwrap();
+        let id = DocumentId::new(
+            self.random
+                .pick(&["a", "b", "B", "é", "z", "10", "9", "x/y", "%", "'"]),
+        )
+        .unwrap();
         let mut one = PutRequest::new(id.clone(), body(&mut self.random), self.now());
         if self.random.below(4) == 0 {
-            one.expires_at = Some(Timestamp::from_millis(self.now - 2 + i64::try_from(self.random.below(10)).unwrap()));
+            one.expires_at = Some(Timestamp::from_millis(
+                self.now - 2 + i64::try_from(self.random.below(10)).unwrap(),
+            ));
         }
         let mut other = one.clone();
         match self.random.below(5) {
@@ -170,7 +195,11 @@ impl Pair {
             0..=7 => {
                 let (one, other) = self.put();
                 let (id, what) = (one.id.clone(), format!("{one:?}"));
-                if let Some(versions) = both(self.memory.put(&name(), one).await, self.sqlite.put(&name(), other).await, &what) {
+                if let Some(versions) = both(
+                    self.memory.put(&name(), one).await,
+                    self.sqlite.put(&name(), other).await,
+                    &what,
+                ) {
                     self.learn(&id, versions);
                 }
             }
@@ -201,7 +230,10 @@ impl Pair {
                     batches.1.operations.push((name(), operation(other)));
                 }
                 let what = format!("{batches:?}");
-                let results = (self.memory.commit(batches.0).await, self.sqlite.commit(batches.1).await);
+                let results = (
+                    self.memory.commit(batches.0).await,
+                    self.sqlite.commit(batches.1).await,
+                );
                 if let Some((ones, others)) = both(results.0, results.1, &what) {
                     for ((id, one), other) in ids.iter().zip(ones).zip(others) {
                         match (one, other) {
@@ -219,7 +251,10 @@ impl Pair {
                 if let (Condition::IfVersion(a), Condition::IfVersion(b)) = (put.condition, other.condition) {
                     (one.if_version, two.if_version) = (Some(a), Some(b));
                 }
-                let results = (self.memory.delete_document(&name(), one).await, self.sqlite.delete_document(&name(), two).await);
+                let results = (
+                    self.memory.delete_document(&name(), one).await,
+                    self.sqlite.delete_document(&name(), two).await,
+                );
                 if let Some((one, other)) = both(results.0, results.1, "delete") {
                     assert_eq!(one, other);
                 }
@@ -254,7 +289,11 @@ impl Pair {
             }
             1 => {
                 let one = self.memory.rebuild_index(&name(), &named, self.now()).await;
-                both(one, self.sqlite.rebuild_index(&name(), &named, self.now()).await, "rebuild");
+                both(
+                    one,
+                    self.sqlite.rebuild_index(&name(), &named, self.now()).await,
+                    "rebuild",
+                );
             }
             _ => {
                 let one = self.memory.ensure_index(&name(), &index, self.now()).await;
@@ -269,7 +308,10 @@ impl Pair {
         if let Some((one, two)) = both(one, two, "stats") {
             assert_eq!(one, two);
         }
-        assert_eq!(self.memory.indexes(&name()).await.unwrap(), self.sqlite.indexes(&name()).await.unwrap());
+        assert_eq!(
+            self.memory.indexes(&name()).await.unwrap(),
+            self.sqlite.indexes(&name()).await.unwrap()
+        );
     }
 
     /// A query to its end, in pages, on both sides.
@@ -278,15 +320,23 @@ impl Pair {
         let mut sort = Vec::new();
         for field in ["a", "b", "c"] {
             if self.random.below(4) == 0 {
-                sort.push(Sort::new(field.into(), self.random.pick(&[Direction::Ascending, Direction::Descending])));
+                sort.push(Sort::new(
+                    field.into(),
+                    self.random.pick(&[Direction::Ascending, Direction::Descending]),
+                ));
             }
         }
         let mut request = FindRequest::new(filter, sort, self.now());
         request.limit = usize::try_from(self.random.below(4)).unwrap() + 1;
         request.allow_scan = self.random.below(3) > 0;
         let what = format!("{request:?}");
-        let counts = (self.memory.count(&name(), request.clone()).await, self.sqlite.count(&name(), request.clone()).await);
-        let Some((expected, counted)) = both(counts.0, counts.1, &what) else { return };
+        let counts = (
+            self.memory.count(&name(), request.clone()).await,
+            self.sqlite.count(&name(), request.clone()).await,
+        );
+        let Some((expected, counted)) = both(counts.0, counts.1, &what) else {
+            return;
+        };
         assert_eq!(expected, counted, "{what}");
         assert_eq!(
             self.memory.explain(&name(), &request).await.unwrap(),
@@ -297,11 +347,19 @@ impl Pair {
             let one = self.memory.find(&name(), request.clone()).await.unwrap();
             let two = self.sqlite.find(&name(), request.clone()).await.unwrap();
             let facts = |page: &storage_core::FindPage| -> Vec<_> {
-                page.documents.iter().map(|found| (found.id.clone(), found.expires_at, found.body.clone())).collect()
+                page.documents
+                    .iter()
+                    .map(|found| (found.id.clone(), found.expires_at, found.body.clone()))
+                    .collect()
             };
             assert_eq!(facts(&one), facts(&two), "{what}");
             for (one, two) in one.documents.iter().zip(&two.documents) {
-                let got = self.sqlite.get(&name(), &two.id, self.now()).await.unwrap().unwrap();
+                let got = self
+                    .sqlite
+                    .get(&name(), &two.id, self.now())
+                    .await
+                    .unwrap()
+                    .unwrap();
                 assert_eq!(&got, two);
                 let known = self.documents.get(one.id.as_str()).unwrap();
                 assert!(known.contains(&(one.version.clone(), two.version.clone())));
@@ -351,7 +409,9 @@ async fn objects_and_lists() {
         let requests = (WriteRequest::when(condition.0), WriteRequest::when(condition.1));
         let bytes: Bytes = {
             let size = random.pick(&sizes);
-            (0..size).map(|at| (at as u64 * 31 + round).to_le_bytes()[0]).collect()
+            (0..size)
+                .map(|at| (at as u64 * 31 + round).to_le_bytes()[0])
+                .collect()
         };
         match random.below(8) {
             0 | 1 => {
@@ -377,7 +437,10 @@ async fn objects_and_lists() {
             }
             3 => {
                 let to = Key::new(random.pick(&keys)).unwrap();
-                let results = (memory.copy(area, &key, &to, requests.0).await, sqlite.copy(area, &key, &to, requests.1).await);
+                let results = (
+                    memory.copy(area, &key, &to, requests.0).await,
+                    sqlite.copy(area, &key, &to, requests.1).await,
+                );
                 match both(results.0, results.1, "copy") {
                     Some((Some(one), Some(two))) => versions.push((one, two)),
                     Some((None, None)) | None => {}
@@ -397,7 +460,8 @@ async fn objects_and_lists() {
                 request.limit = usize::try_from(random.below(4)).unwrap() + 1;
                 request.with_meta = random.below(2) == 0;
                 if random.below(2) == 0 {
-                    request.start_after = Some(random.pick(&["", "a", "a/", "a/b/", "b", "a/b/zz"]).to_owned());
+                    request.start_after =
+                        Some(random.pick(&["", "a", "a/", "a/b/", "b", "a/b/zz"]).to_owned());
                 }
                 loop {
                     let one = memory.list(area, request.clone()).await.unwrap();
@@ -419,7 +483,10 @@ async fn objects_and_lists() {
                     0 => None,
                     1 => Some(storage_core::ByteRange::From(bound(&mut random))),
                     2 => Some(storage_core::ByteRange::Suffix(bound(&mut random))),
-                    _ => Some(storage_core::ByteRange::Bounded(bound(&mut random), bound(&mut random))),
+                    _ => Some(storage_core::ByteRange::Bounded(
+                        bound(&mut random),
+                        bound(&mut random),
+                    )),
                 };
                 let one = memory.read(area, &key, request.clone()).await.unwrap();
                 let two = sqlite.read(area, &key, request).await.unwrap();
@@ -442,30 +509,51 @@ async fn logs() {
     for _ in 0..600 {
         let log = Name::new(random.pick(&["a", "b"])).unwrap();
         match random.below(12) {
-            0 => both(memory.close_log(&log).await, sqlite.close_log(&log).await, "close").map(|_| ()),
-            1 => both(memory.delete_log(&log).await, sqlite.delete_log(&log).await, "delete").map(|_| ()),
+            0 => both(
+                memory.close_log(&log).await,
+                sqlite.close_log(&log).await,
+                "close",
+            )
+            .map(|_| ()),
+            1 => both(
+                memory.delete_log(&log).await,
+                sqlite.delete_log(&log).await,
+                "delete",
+            )
+            .map(|_| ()),
             2..=4 => {
                 let (from, limit) = (random.below(6), usize::try_from(random.below(5)).unwrap() + 1);
                 let one = memory.read_log(&log, from, limit).await.unwrap();
                 let two = sqlite.read_log(&log, from, limit).await.unwrap();
-                assert_eq!((one.entries, one.end, one.closed), (two.entries, two.end, two.closed));
+                assert_eq!(
+                    (one.entries, one.end, one.closed),
+                    (two.entries, two.end, two.closed)
+                );
                 assert_eq!(one.incarnation.is_some(), two.incarnation.is_some());
                 let one = memory.logs(None, 10).await.unwrap();
                 assert_eq!(one, sqlite.logs(None, 10).await.unwrap());
                 Some(())
             }
             _ => {
-                let entries = (0..random.below(3)).map(|_| Bytes::from(vec![u8::try_from(random.below(2)).unwrap()])).collect();
+                let entries = (0..random.below(3))
+                    .map(|_| Bytes::from(vec![u8::try_from(random.below(2)).unwrap()]))
+                    .collect();
                 let mut request = AppendRequest::new(entries);
                 request.expected = (random.below(2) == 0).then(|| random.below(6));
                 let what = format!("{request:?}");
-                let results = (memory.append(&log, request.clone()).await, sqlite.append(&log, request).await);
+                let results = (
+                    memory.append(&log, request.clone()).await,
+                    sqlite.append(&log, request).await,
+                );
                 both(results.0, results.1, &what).map(|(one, two)| assert_eq!(one, two, "{what}"))
             }
         };
     }
     let closed = sqlite.close_log(&Name::new("a").unwrap()).await;
     assert!(closed.is_ok());
-    let refused = sqlite.append(&Name::new("a").unwrap(), AppendRequest::new(vec![Bytes::new()])).await.unwrap_err();
+    let refused = sqlite
+        .append(&Name::new("a").unwrap(), AppendRequest::new(vec![Bytes::new()]))
+        .await
+        .unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::LogClosed);
 }

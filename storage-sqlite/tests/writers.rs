@@ -1,0 +1,438 @@
+//! The thread that writes: groups, several handles at once, lost futures, streamed objects.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rusqlite::Connection;
+use storage_core::bson::{RawDocumentBuf, rawdoc};
+use storage_core::{
+    Applied, Area, ByteRange, Condition, DeleteRequest, DocumentId, ErrorKind, Filter, FindRequest, Index,
+    Key, Name, PutRequest, ReadRequest, Retry, StorageAdapter, StorageBackend, Timestamp, WriteRequest,
+};
+use storage_sqlite::{Sqlite, SqliteConfig};
+
+const NOW: Timestamp = Timestamp::from_millis(1_000);
+
+fn name(name: &str) -> Name {
+    Name::new(name).unwrap()
+}
+
+fn key(key: &str) -> Key {
+    Key::new(key).unwrap()
+}
+
+fn put(id: impl AsRef<str>, body: RawDocumentBuf) -> PutRequest {
+    PutRequest::new(DocumentId::new(id).unwrap(), body, NOW)
+}
+
+fn always() -> WriteRequest {
+    WriteRequest::default()
+}
+
+#[tokio::test]
+async fn a_refused_request_does_not_fail_its_group() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("app.db");
+    let sqlite = Sqlite::open(SqliteConfig::new(&path)).await.unwrap();
+    sqlite
+        .ensure_index(&name("c"), &Index::btree("by_n", ["n"]).unique(), NOW)
+        .await
+        .unwrap();
+    sqlite
+        .put(&name("c"), put("taken", rawdoc! { "n": 0_i64 }))
+        .await
+        .unwrap();
+    // Whoever holds the lock makes all of these wait, so that they form one group.
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let writes: Vec<_> = (0..40_i64)
+        .map(|at| {
+            let sqlite = sqlite.clone();
+            tokio::spawn(async move {
+                // Every fourth wants a value that is taken, and one kind of those would bring a new collection with it.
+                let body = rawdoc! { "n": if at % 4 == 0 { 0 } else { at } };
+                let collection = if at == 20 { name("never") } else { name("c") };
+                let mut request = put(format!("{at}"), body);
+                if at == 20 {
+                    request.condition = Condition::IfVersion(storage_core::Version::random());
+                }
+                sqlite.put(&collection, request).await
+            })
+        })
+        .collect();
+    tokio::time::timeout(Duration::from_millis(50), std::future::pending::<()>())
+        .await
+        .unwrap_err();
+    other.execute_batch("COMMIT").unwrap();
+    for (at, write) in writes.into_iter().enumerate() {
+        match write.await.unwrap() {
+            Ok(_) => assert_ne!(at % 4, 0),
+            Err(error) if at == 20 => assert_eq!(error.kind(), ErrorKind::PreconditionFailed),
+            Err(error) => assert_eq!(
+                (error.kind(), at % 4),
+                (ErrorKind::UniqueViolation, 0),
+                "{error:?}"
+            ),
+        }
+    }
+    let count = sqlite
+        .count(&name("c"), FindRequest::new(Filter::All, Vec::new(), NOW))
+        .await
+        .unwrap();
+    assert_eq!(count, 31);
+    assert_eq!(sqlite.collections(None, 10).await.unwrap(), [name("c")]);
+    sqlite.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_lock_held_too_long_is_a_timeout_that_applied_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("app.db");
+    let sqlite = Sqlite::open(SqliteConfig::new(&path).busy_timeout(Duration::from_millis(40)))
+        .await
+        .unwrap();
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let error = sqlite.put(&name("c"), put("a", rawdoc! {})).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.applied(), error.retry()),
+        (ErrorKind::Timeout, Applied::No, Retry::Later)
+    );
+    // Readers do not wait.
+    assert!(
+        sqlite
+            .get(&name("c"), &DocumentId::new("a").unwrap(), NOW)
+            .await
+            .unwrap()
+            .is_none()
+    );
+    other.execute_batch("ROLLBACK").unwrap();
+    sqlite.put(&name("c"), put("a", rawdoc! {})).await.unwrap();
+    sqlite.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_busy_handle_does_not_starve_another() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("app.db");
+    let config = SqliteConfig::new(&path).durability(storage_core::Durability::ProcessCrash);
+    let greedy = Sqlite::open(config.clone()).await.unwrap();
+    let modest = Sqlite::open(config).await.unwrap();
+    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    // Enough tasks that the greedy handle's queue is never empty.
+    let hammers: Vec<_> = (0..16)
+        .map(|task| {
+            let (greedy, stop) = (greedy.clone(), Arc::clone(&stop));
+            tokio::spawn(async move {
+                let mut count = 0_u64;
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    greedy
+                        .put(&name("g"), put(format!("{task}"), rawdoc! { "n": 1_i64 }))
+                        .await
+                        .unwrap();
+                    count += 1;
+                }
+                count
+            })
+        })
+        .collect();
+    for at in 0..50 {
+        modest
+            .put(&name("m"), put(format!("{at}"), rawdoc! {}))
+            .await
+            .unwrap();
+    }
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    let mut total = 0;
+    for hammer in hammers {
+        total += hammer.await.unwrap();
+    }
+    assert!(total >= 50, "the greedy one was starved: {total}");
+    assert_eq!(
+        modest
+            .count(&name("m"), FindRequest::new(Filter::All, Vec::new(), NOW))
+            .await
+            .unwrap(),
+        50
+    );
+    greedy.close().await.unwrap();
+    modest.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn handles_see_each_others_collections_indexes_and_fields() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("app.db");
+    let one = Sqlite::open(SqliteConfig::new(&path)).await.unwrap();
+    let two = Sqlite::open(SqliteConfig::new(&path)).await.unwrap();
+    one.put(&name("c"), put("a", rawdoc! { "n": 1_i64 }))
+        .await
+        .unwrap();
+    two.put(&name("c"), put("b", rawdoc! { "n": 2_i64, "m": 1_i64 }))
+        .await
+        .unwrap();
+    one.put(&name("c"), put("c", rawdoc! { "n": 3_i64, "k": 1_i64 }))
+        .await
+        .unwrap();
+    assert!(
+        two.ensure_index(&name("c"), &Index::btree("by_n", ["n"]).unique(), NOW)
+            .await
+            .unwrap()
+    );
+    let refused = one
+        .put(&name("c"), put("d", rawdoc! { "n": 2_i64 }))
+        .await
+        .unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::UniqueViolation);
+    assert!(one.drop_index(&name("c"), &name("by_n")).await.unwrap());
+    two.put(&name("c"), put("d", rawdoc! { "n": 2_i64 }))
+        .await
+        .unwrap();
+    let shell = Connection::open(&path).unwrap();
+    let sum: i64 = shell
+        .query_row("SELECT sum(n) + sum(m) + sum(k) FROM c", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(sum, 10);
+    one.close().await.unwrap();
+    two.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_write_whose_future_is_dropped_happens_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("app.db");
+    let sqlite = Sqlite::open(SqliteConfig::new(&path)).await.unwrap();
+    for at in 0..100 {
+        let collection = name("c");
+        let write = sqlite.put(&collection, put(format!("{at}"), rawdoc! { "n": 1_i64 }));
+        // One poll hands the request over; then nobody waits for it.
+        assert!(tokio::time::timeout(Duration::ZERO, write).await.is_err() || at > 0);
+    }
+    sqlite.close().await.unwrap();
+    let sqlite = Sqlite::open(SqliteConfig::new(&path)).await.unwrap();
+    assert_eq!(
+        sqlite
+            .count(&name("c"), FindRequest::new(Filter::All, Vec::new(), NOW))
+            .await
+            .unwrap(),
+        100
+    );
+    sqlite.close().await.unwrap();
+}
+
+/// The longest chunk, the number of chunks and of staged generations, as another program sees them.
+fn chunks(path: &std::path::Path) -> (i64, i64, i64) {
+    let shell = Connection::open(path).unwrap();
+    shell
+        .query_row(
+            "SELECT ifnull(max(length(bytes)), 0), count(*), (SELECT count(*) FROM _storage_generations) FROM _storage_chunks",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )
+        .unwrap()
+}
+
+const PIECE: usize = 100_000;
+
+fn piece(at: usize) -> Bytes {
+    vec![u8::try_from(at % 251).unwrap(); PIECE].into()
+}
+
+#[tokio::test]
+async fn a_large_object_is_streamed_in_bounded_chunks_and_read_by_range() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("app.db");
+    let sqlite = Arc::new(Sqlite::open(SqliteConfig::new(&path)).await.unwrap());
+    sqlite
+        .write(
+            Area::Objects,
+            &key("big"),
+            Bytes::from_static(b"before"),
+            always(),
+        )
+        .await
+        .unwrap();
+    let mut writer = Arc::clone(&sqlite)
+        .open_writer(Area::Objects, &key("big"), always())
+        .await
+        .unwrap();
+    for at in 0..210 {
+        writer.write(piece(at)).await.unwrap();
+        if at % 50 == 0 {
+            // Nobody sees what is staged, and others are not kept from writing.
+            assert_eq!(
+                sqlite
+                    .stat(Area::Objects, &key("big"))
+                    .await
+                    .unwrap()
+                    .unwrap()
+                    .size,
+                6
+            );
+            sqlite
+                .write(Area::Objects, &key("other"), Bytes::from_static(b"x"), always())
+                .await
+                .unwrap();
+        }
+    }
+    assert_eq!(chunks(&path).2, 1);
+    let version = writer.finish().await.unwrap();
+    assert_eq!(chunks(&path), (256 * 1024, 81, 0));
+    let whole = sqlite
+        .read(Area::Objects, &key("big"), ReadRequest::default())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!((whole.meta.version, whole.bytes.len()), (version, 210 * PIECE));
+    assert!((0..210).all(|at| whole.bytes[at * PIECE..(at + 1) * PIECE] == piece(at)));
+    let mut request = ReadRequest::default();
+    request.range = Some(ByteRange::Bounded(9_999_999, 10_000_001));
+    let part = sqlite
+        .read(Area::Objects, &key("big"), request)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(part.bytes[..], [99, 100]);
+    sqlite
+        .delete(Area::Objects, &key("big"), DeleteRequest::default())
+        .await
+        .unwrap();
+    assert_eq!(chunks(&path).1, 0);
+    sqlite.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_streamed_write_that_is_given_up_dropped_or_refused_leaves_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("app.db");
+    let sqlite = Arc::new(Sqlite::open(SqliteConfig::new(&path)).await.unwrap());
+    sqlite
+        .write(Area::Objects, &key("k"), Bytes::from_static(b"before"), always())
+        .await
+        .unwrap();
+    for end in ["abort", "drop", "refused"] {
+        let request = WriteRequest::when(Condition::IfAbsent);
+        let mut writer = Arc::clone(&sqlite)
+            .open_writer(Area::Objects, &key("k"), request)
+            .await
+            .unwrap();
+        for at in 0..60 {
+            writer.write(piece(at)).await.unwrap();
+        }
+        assert!(chunks(&path).1 > 0);
+        match end {
+            "abort" => writer.abort().await.unwrap(),
+            "drop" => drop(writer),
+            _ => assert_eq!(
+                writer.finish().await.unwrap_err().kind(),
+                ErrorKind::AlreadyExists
+            ),
+        }
+        // Requests are served in turn, so the dropped writer's is over once this one is.
+        sqlite.health().await.unwrap();
+        assert_eq!(chunks(&path), (0, 0, 0), "{end}");
+    }
+    let object = sqlite
+        .read(Area::Objects, &key("k"), ReadRequest::default())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(object.bytes, "before");
+    sqlite.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_crashed_writer_staged_is_swept_once_it_rested() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("app.db");
+    let crashed = Arc::new(Sqlite::open(SqliteConfig::new(&path)).await.unwrap());
+    let mut lost = Arc::clone(&crashed)
+        .open_writer(Area::Objects, &key("lost"), always())
+        .await
+        .unwrap();
+    for at in 0..300 {
+        lost.write(piece(at)).await.unwrap();
+    }
+    let other = Sqlite::open(SqliteConfig::new(&path)).await.unwrap();
+    assert_eq!(
+        other.sweep(NOW).await.unwrap().temporaries,
+        0,
+        "it did not rest for a day yet"
+    );
+    // As if that was two days ago.
+    let shell = Connection::open(&path).unwrap();
+    shell
+        .execute(
+            "UPDATE _storage_generations SET touched = touched - 2 * 24 * 60 * 60 * 1000",
+            [],
+        )
+        .unwrap();
+    assert_eq!(
+        crashed.sweep(NOW).await.unwrap().temporaries,
+        0,
+        "a handle knows that its own writers live"
+    );
+    assert_eq!(other.sweep(NOW).await.unwrap().temporaries, 1);
+    assert_eq!(chunks(&path), (0, 0, 0));
+    // The writer was only slow: it is told, and publishes nothing.
+    assert_eq!(lost.finish().await.unwrap_err().kind(), ErrorKind::Conflict);
+    assert!(other.stat(Area::Objects, &key("lost")).await.unwrap().is_none());
+    assert_eq!(chunks(&path), (0, 0, 0));
+    other.close().await.unwrap();
+    crashed.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_list_of_50_000_values_is_searched_and_a_page_ends_before_it_is_too_large() {
+    let sqlite = Sqlite::open(SqliteConfig::in_memory()).await.unwrap();
+    let collection = name("c");
+    sqlite
+        .ensure_index(&collection, &Index::btree("by_n", ["n"]), NOW)
+        .await
+        .unwrap();
+    let text = "x".repeat(1024 * 1024);
+    let puts = (0..20_i64)
+        .map(|at| {
+            put(
+                format!("{at:02}"),
+                rawdoc! { "n": at * 1000, "text": text.as_str() },
+            )
+        })
+        .collect();
+    assert!(
+        sqlite
+            .put_many(&collection, puts)
+            .await
+            .unwrap()
+            .iter()
+            .all(Result::is_ok)
+    );
+    let values = (0..50_000_i64).map(Into::into).collect();
+    let mut request = FindRequest::new(
+        Filter::In {
+            field: "n".into(),
+            values,
+        },
+        Vec::new(),
+        NOW,
+    );
+    request.limit = 1000;
+    assert_eq!(sqlite.count(&collection, request.clone()).await.unwrap(), 20);
+    let mut found = Vec::new();
+    loop {
+        let page = sqlite.find(&collection, request.clone()).await.unwrap();
+        assert!(page.documents.len() <= 8);
+        found.extend(
+            page.documents
+                .iter()
+                .map(|document| document.id.as_str().to_owned()),
+        );
+        match page.next {
+            Some(next) => request.after = Some(next),
+            None => break,
+        }
+    }
+    assert_eq!(found, (0..20).map(|at| format!("{at:02}")).collect::<Vec<_>>());
+    sqlite.close().await.unwrap();
+}
