@@ -11,7 +11,8 @@
 //! | long, over 200 bytes | continued in a directory: `…%-/%-…` |
 //!
 //! So `a` (the file `a%`) and `a/b` (in the directory `a`) stand side by side, and no two keys share a file. Documents are kept
-//! under the overlay's escaped keys; they are unescaped first, so that a person finds `documents/users/ada.json`.
+//! under the overlay's escaped keys; they are unescaped first, so that a person finds `documents/users/ada.json`. Index entries are
+//! flat below their value: `entries/<generation>/<value>/<id>%2F<nonce>%`.
 
 mod segment;
 #[cfg(test)]
@@ -81,6 +82,12 @@ pub(crate) enum Space {
     Plain,
     /// The overlay's documents: unescaped, with a suffix.
     Documents,
+    /// The generations of index entries.
+    Generations,
+    /// The values of one generation.
+    Values,
+    /// What is below one value: the rest of a key is one name, so that an entry costs one directory and not two.
+    Flat,
 }
 
 impl Space {
@@ -96,7 +103,10 @@ impl Space {
     pub(crate) fn within(self, segment: &str) -> Self {
         match self {
             Self::Top if segment == "documents" => Self::Documents,
+            Self::Top if segment == "entries" => Self::Generations,
             Self::Top => Self::Plain,
+            Self::Generations => Self::Values,
+            Self::Values => Self::Flat,
             other => other,
         }
     }
@@ -116,32 +126,34 @@ impl Layout {
 
     /// Where a key is.
     pub(crate) fn place(&self, area: Area, key: &str) -> Place {
-        let (directories, file) = key
-            .rsplit_once('/')
-            .map_or((None, key), |(directories, file)| (Some(directories), file));
-        let (mut path, space) = self.directory(area, directories);
+        let (mut path, space, inside) = self.directory(area, key);
         if !path.is_empty() {
             path.push('/');
         }
-        self.encode(space, file, space.file_kind(), &mut path);
+        self.encode(space, &key[inside..], space.file_kind(), &mut path);
         Place::new(path)
     }
 
-    /// The directory that holds what begins with these segments and a `/`; the area's own top for `None`.
-    pub(crate) fn directory(&self, area: Area, segments: Option<&str>) -> (String, Space) {
-        let mut path = String::with_capacity(segments.map_or(0, str::len) + 32);
+    /// The deepest directory that holds every key that begins with this, its rules, and how many bytes of the text are its own.
+    pub(crate) fn directory(&self, area: Area, prefix: &str) -> (String, Space, usize) {
+        let mut path = String::with_capacity(prefix.len() + 32);
         if area == Area::Overlay {
             path.push_str(INTERNAL);
         }
         let mut space = Space::top(area);
-        for segment in segments.into_iter().flat_map(|segments| segments.split('/')) {
+        let mut inside = 0;
+        while space != Space::Flat
+            && let Some(end) = prefix[inside..].find('/')
+        {
+            let segment = &prefix[inside..inside + end];
             if !path.is_empty() {
                 path.push('/');
             }
             self.encode(space, segment, Kind::Directory, &mut path);
             space = space.within(segment);
+            inside += end + 1;
         }
-        (path, space)
+        (path, space, inside)
     }
 
     /// Where a log is.
@@ -174,12 +186,19 @@ impl Layout {
         if continued.is_empty() && space == Space::Objects && segment::is_plain(name, kind, self.folding) {
             return Some(name.to_owned());
         }
+        if directory && space == Space::Flat {
+            return None;
+        }
         let (text, verbatim) = segment::decode(continued, name, kind)?;
         let text = if space == Space::Documents && !verbatim {
             escape(text.as_bytes())
         } else {
             text
         };
+        // An escaped slash is part of a name only where names are the rest of a key.
+        if text.contains('/') && space != Space::Flat {
+            return None;
+        }
         let mut again = String::with_capacity(name.len());
         self.encode(space, &text, kind, &mut again);
         is_joined(&again, continued, name).then_some(text)
@@ -197,7 +216,7 @@ impl Layout {
 
     fn encode(&self, space: Space, text: &str, kind: Kind, out: &mut String) {
         let verbatim = match space {
-            Space::Objects | Space::Plain => false,
+            Space::Objects | Space::Plain | Space::Generations | Space::Values | Space::Flat => false,
             Space::Top => RESERVED
                 .iter()
                 .any(|reserved| text.eq_ignore_ascii_case(reserved)),

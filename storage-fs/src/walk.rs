@@ -16,9 +16,8 @@ use crate::root::Root;
 pub(crate) fn list(root: &Root, area: Area, request: &ListRequest) -> Result<ListPage> {
     root.alive()?;
     let mut page = ListPage::default();
-    let segments = request.prefix.rsplit_once('/').map(|(segments, _)| segments);
-    let (path, space) = root.layout.directory(area, segments);
-    let key = segments.map_or_else(String::new, |segments| format!("{segments}/"));
+    let (path, space, inside) = root.layout.directory(area, &request.prefix);
+    let key = request.prefix[..inside].to_owned();
     let mut stack = Vec::new();
     stack.extend(Level::read(root, path, key, space, request)?);
     while let Some(level) = stack.last_mut() {
@@ -32,7 +31,7 @@ pub(crate) fn list(root: &Root, area: Area, request: &ListRequest) -> Result<Lis
             stack.extend(Level::read(root, path, key, space, request)?);
             continue;
         }
-        let Some(found) = show(root, level, &entry, request)? else {
+        let Some(found) = show(root, level, &entry, request, page.entries.last())? else {
             continue;
         };
         if page.entries.len() >= request.limit {
@@ -44,13 +43,32 @@ pub(crate) fn list(root: &Root, area: Area, request: &ListRequest) -> Result<Lis
     Ok(page)
 }
 
-/// The line of an entry; `None` where it vanished or holds nothing.
-fn show(root: &Root, level: &mut Level, entry: &Entry, request: &ListRequest) -> Result<Option<ListEntry>> {
+/// The line of an entry; `None` where it vanished, holds nothing or was `shown` last.
+fn show(
+    root: &Root,
+    level: &mut Level,
+    entry: &Entry,
+    request: &ListRequest,
+    shown: Option<&ListEntry>,
+) -> Result<Option<ListEntry>> {
     if entry.directory {
         let (path, key, space) = level.inside(entry);
         return Ok(holds_objects(root, path, space)?.then_some(ListEntry::Prefix(key)));
     }
-    let key = Key::new(format!("{}{}", level.key(), entry.name))?;
+    let text = format!("{}{}", level.key(), entry.name);
+    // The rest of a key may be one name, with what it is rolled up by in it.
+    if request.delimiter
+        && let Some(slash) = text.get(request.prefix.len()..).and_then(|rest| rest.find('/'))
+    {
+        let rolled = &text[..=request.prefix.len() + slash];
+        let again = shown.is_some_and(|shown| shown.name() == rolled);
+        let before = request
+            .start_after
+            .as_deref()
+            .is_some_and(|after| rolled <= after);
+        return Ok((!again && !before).then(|| ListEntry::Prefix(rolled.to_owned())));
+    }
+    let key = Key::new(text)?;
     if !request.with_meta {
         return Ok(Some(ListEntry::Object(key, None)));
     }

@@ -116,7 +116,7 @@ fn documents_read_as_files_a_person_expects() {
 fn foreign_names_are_nobodys_key() {
     let layout = Layout::new(PLAIN);
     for foreign in [
-        "a", "a.txt%", "%41.txt", "con.txt", "end.", "%zz.txt", "%2e%", "%00", "%-a.b", "%=a.b",
+        "a", "a.txt%", "%41.txt", "con.txt", "end.", "%zz.txt", "%2e%", "%00", "%-a.b", "%=a.b", "a%2Fb.c",
     ] {
         assert_eq!(
             layout.segment(Space::Objects, &[], foreign, false),
@@ -159,10 +159,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn every_key_comes_back_from_its_path(key in keys(), case: bool, unicode: bool, overlay: bool, documents: bool) {
+    fn every_key_comes_back_from_its_path(key in keys(), case: bool, unicode: bool, overlay: bool, top in prop::option::of(prop::sample::select(vec!["documents", "entries", "entries/g/v", "claims"]))) {
         let layout = Layout::new(Folding { case, unicode });
         let area = if overlay { Area::Overlay } else { Area::Objects };
-        let key = if documents { format!("documents/{key}") } else { key };
+        let key = top.map_or(key.clone(), |top| format!("{top}/{key}"));
         let place = layout.place(area, &key);
         prop_assert_eq!(key_of(layout, area, place.path()), Some(key));
         for name in place.path().split('/') {

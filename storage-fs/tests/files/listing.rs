@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use storage_core::{Area, ListEntry, ListRequest, StorageBackend};
+use storage_core::{Area, Key, ListEntry, ListRequest, StorageBackend, WriteRequest};
 
 use super::support::*;
 
@@ -17,6 +17,12 @@ fn expected(keys: &[String], request: &ListRequest) -> Vec<String> {
     names.sort_unstable();
     names.dedup();
     names
+}
+
+/// Keys as the overlay has them, and the like.
+fn overlay_names() -> impl Strategy<Value = String> {
+    let top = prop::sample::select(vec!["entries", "documents", "claims", "catalog", "logs"]);
+    (top, "(/[ab1]{1,2}){1,5}/?").prop_map(|(top, rest)| format!("{top}{rest}"))
 }
 
 fn names_in() -> impl Strategy<Value = String> {
@@ -103,4 +109,44 @@ async fn what_vanishes_while_it_is_listed_is_no_error_and_what_stays_is_listed()
         assert_eq!(names.iter().filter(|name| name.starts_with("stays/")).count(), 20);
     }
     churn.await.unwrap();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn the_overlays_area_lists_like_any_other(
+        keys in prop::collection::btree_set(overlay_names(), 0..25),
+        depth in 0_usize..6,
+        after in prop::option::of(overlay_names()),
+        delimiter: bool,
+        limit in 1_usize..7,
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (_root, backend) = fresh().await;
+            let keys: Vec<String> = keys.into_iter().collect();
+            for key in &keys {
+                let key = Key::new(key).unwrap();
+                backend.write(Area::Overlay, &key, "x".into(), WriteRequest::default()).await.unwrap();
+            }
+            // A prefix that some key has, cut anywhere.
+            let prefix = keys.first().map(|key| key[..key.len().min(depth * 5)].to_owned()).unwrap_or_default();
+            let mut request = ListRequest::new(prefix);
+            request.start_after = after;
+            request.delimiter = delimiter;
+            request.limit = limit;
+            let mut found = Vec::new();
+            let mut page = request.clone();
+            loop {
+                let listed = backend.list(Area::Overlay, page.clone()).await.unwrap();
+                found.extend(listed.entries.iter().map(|entry| entry.name().to_owned()));
+                match listed.next {
+                    Some(next) => page.start_after = Some(next),
+                    None => break,
+                }
+            }
+            assert_eq!(found, expected(&keys, &request), "{request:?} over {keys:?}");
+        });
+    }
 }

@@ -27,7 +27,10 @@ async fn documents_stand_as_json_files() {
     for (key, path) in [
         ("documents/users/ada", ".storage/documents/users/ada.json"),
         ("catalog/users", ".storage/catalog/users%"),
-        ("entries/0a1/value/ada/02E", ".storage/entries/0a1/value/ada/02E%"),
+        (
+            "entries/0a1/value/ada/02E",
+            ".storage/entries/0a1/value/ada%2F02E%",
+        ),
         ("claims/0a1/value", ".storage/claims/0a1/value%"),
     ] {
         backend
