@@ -1,0 +1,18 @@
+//! Laws of the executions store, each on every backend.
+//!
+//! A file holds the laws about one thing; `laws!` makes a test of each on memory, on files and on SQLite.
+
+mod concurrent;
+mod corrupt;
+mod delete;
+mod faulty;
+mod fork;
+mod ids;
+mod lifecycle;
+mod list;
+mod output;
+mod place;
+mod processes;
+mod retention;
+mod save;
+mod values;

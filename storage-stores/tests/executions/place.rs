@@ -1,0 +1,106 @@
+//! Where a law is checked.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use storage_core::{Memory, Storage, StorageAdapter};
+use storage_sqlite::{Sqlite, SqliteConfig};
+use storage_stores::executions::{Execution, ExecutionState, Program};
+use tempfile::TempDir;
+
+/// An empty place of one backend; every handle opened on it is independent of the others.
+pub(crate) enum Place {
+    Memory(Memory),
+    Fs(TempDir),
+    Sqlite(TempDir),
+}
+
+impl Place {
+    pub(crate) fn memory() -> Self {
+        Self::Memory(Memory::new())
+    }
+
+    pub(crate) fn fs() -> Self {
+        Self::Fs(TempDir::new().unwrap())
+    }
+
+    pub(crate) fn sqlite() -> Self {
+        Self::Sqlite(TempDir::new().unwrap())
+    }
+
+    pub(crate) async fn open(&self) -> Storage {
+        Storage::from_arc(self.adapter().await)
+    }
+
+    pub(crate) async fn adapter(&self) -> Arc<dyn StorageAdapter> {
+        match self {
+            Self::Memory(memory) => Arc::new(memory.clone()),
+            Self::Fs(directory) => adapter_at("fs", directory.path()).await,
+            Self::Sqlite(directory) => adapter_at("sqlite", directory.path()).await,
+        }
+    }
+
+    /// What [`adapter_at`] takes in another process; `None` where other processes cannot get.
+    pub(crate) fn outside(&self) -> Option<(&'static str, &Path)> {
+        match self {
+            Self::Memory(_) => None,
+            Self::Fs(directory) => Some(("fs", directory.path())),
+            Self::Sqlite(directory) => Some(("sqlite", directory.path())),
+        }
+    }
+}
+
+pub(crate) async fn adapter_at(backend: &str, directory: &Path) -> Arc<dyn StorageAdapter> {
+    match backend {
+        "fs" => Arc::new(
+            storage_fs::Fs::open(storage_fs::FsConfig::new(directory))
+                .await
+                .unwrap(),
+        ),
+        "sqlite" => Arc::new(
+            Sqlite::open(SqliteConfig::new(directory.join("app.db")))
+                .await
+                .unwrap(),
+        ),
+        other => panic!("no backend {other}"),
+    }
+}
+
+/// Makes a test of each law on each backend.
+macro_rules! laws {
+    ($($law:ident),+ $(,)?) => {
+        crate::place::laws_on! { memory: $($law),+ }
+        crate::place::laws_on! { fs: $($law),+ }
+        crate::place::laws_on! { sqlite: $($law),+ }
+    };
+}
+
+macro_rules! laws_on {
+    ($backend:ident: $($law:ident),+) => {
+        mod $backend {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $law() {
+                    super::$law(&crate::place::Place::$backend()).await;
+                }
+            )+
+        }
+    };
+}
+
+pub(crate) use {laws, laws_on};
+
+pub(crate) fn program(id: &str) -> Program {
+    Program::new(
+        id,
+        format!("program {id}"),
+        "function main() {}",
+        Vec::<storage_core::bson::Bson>::new(),
+    )
+}
+
+pub(crate) fn execution(id: &str, state: ExecutionState) -> Execution {
+    let mut execution = Execution::new(id, "p");
+    execution.state = state;
+    execution
+}
