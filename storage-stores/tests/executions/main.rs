@@ -6,6 +6,7 @@ mod concurrent;
 mod corrupt;
 mod delete;
 mod faulty;
+mod files;
 mod fork;
 mod ids;
 mod lifecycle;
