@@ -8,7 +8,9 @@ use storage_core::{
     Area, Declaration, DeleteRequest, Key, ListPage, ListRequest, Object, ObjectMeta, ObjectWriter,
     ReadRequest, Result, StorageBackend, Support, SweepReport, Version, WriteRequest,
 };
+use tokio::task::coop::consume_budget;
 
+use crate::cached;
 use crate::config::FsConfig;
 use crate::handle::Handle;
 use crate::layout::Place;
@@ -21,7 +23,8 @@ use crate::writer::FileWriter;
 /// Objects as plain files under a directory. Cheap to clone; clones share locks and the knowledge of what is durable.
 ///
 /// Every operation is one hop to a blocking thread of tokio's, on whose runtime it must be used; what a hop began it finishes,
-/// also when the future is dropped. A streamed write makes a hop for every 256 KiB.
+/// also when the future is dropped. A streamed write makes a hop for every 256 KiB. A small read of what the system has in memory
+/// takes none.
 #[derive(Debug, Clone)]
 pub struct FsBackend {
     handle: Arc<Handle>,
@@ -108,7 +111,15 @@ impl StorageBackend for FsBackend {
     }
 
     async fn read(&self, area: Area, key: &Key, request: ReadRequest) -> Result<Option<Object>> {
-        let (root, place) = (Arc::clone(&self.handle.root), self.place(area, key));
+        let place = self.place(area, key);
+        if self.handle.blocking.is_open()
+            && let Some(object) = cached::read(&self.handle.root, &place, &request)
+        {
+            // A task that only reads what is in memory must let others run, too.
+            consume_budget().await;
+            return object.map(Some);
+        }
+        let root = Arc::clone(&self.handle.root);
         self.handle
             .blocking
             .run(move || objects::read(&root, &place, &request))
@@ -131,7 +142,14 @@ impl StorageBackend for FsBackend {
     }
 
     async fn stat(&self, area: Area, key: &Key) -> Result<Option<ObjectMeta>> {
-        let (root, place) = (Arc::clone(&self.handle.root), self.place(area, key));
+        let place = self.place(area, key);
+        if self.handle.blocking.is_open()
+            && let Some(meta) = cached::stat(&self.handle.root, &place)
+        {
+            consume_budget().await;
+            return Ok(Some(meta));
+        }
+        let root = Arc::clone(&self.handle.root);
         self.handle
             .blocking
             .run(move || objects::stat(&root, &place))

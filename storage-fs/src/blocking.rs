@@ -46,6 +46,11 @@ impl Blocking {
         })
     }
 
+    /// Whether the handle is open, for work that needs no hop.
+    pub(crate) fn is_open(&self) -> bool {
+        self.closed.try_read().is_ok_and(|closed| !*closed)
+    }
+
     /// Waits for work under way and refuses any from now on.
     pub(crate) async fn close(&self) {
         *self.closed.write().await = true;

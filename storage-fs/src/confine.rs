@@ -22,6 +22,12 @@ pub(crate) const FILE: OFlags = OFlags::RDONLY
 /// The longest path handed to the kernel at once, in bytes; it takes 4,095.
 const MAX_PATH_BYTES: usize = 3_000;
 
+/// Nothing leaves the root, and nothing is followed.
+#[cfg(target_os = "linux")]
+const INSIDE: rustix::fs::ResolveFlags = rustix::fs::ResolveFlags::BENEATH
+    .union(rustix::fs::ResolveFlags::NO_SYMLINKS)
+    .union(rustix::fs::ResolveFlags::NO_MAGICLINKS);
+
 /// The way chosen for a root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
@@ -75,6 +81,22 @@ impl Way {
         }
     }
 
+    /// Opens a path as [`open`](Self::open) does, if that takes no waiting.
+    pub(crate) fn open_from_memory(self, root: BorrowedFd<'_>, path: &str, flags: OFlags) -> Option<OwnedFd> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Kernel if path.len() <= MAX_PATH_BYTES => {
+                let flags = flags.difference(OFlags::NOFOLLOW);
+                let resolve = INSIDE | rustix::fs::ResolveFlags::CACHED;
+                rustix::fs::openat2(root, path, flags, Mode::empty(), resolve).ok()
+            }
+            _ => {
+                let _ = (root, path, flags);
+                None
+            }
+        }
+    }
+
     fn one(self, at: BorrowedFd<'_>, path: &str, flags: OFlags) -> Result<OwnedFd> {
         match self {
             #[cfg(target_os = "linux")]
@@ -94,12 +116,10 @@ fn floor(path: &str) -> usize {
 
 #[cfg(target_os = "linux")]
 fn beneath(at: BorrowedFd<'_>, path: &str, flags: OFlags) -> Result<OwnedFd> {
-    use rustix::fs::{ResolveFlags, openat2};
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
     // With `NOFOLLOW` a link at the end would count as a file that is no directory instead of a link.
     let flags = flags.difference(OFlags::NOFOLLOW);
     loop {
-        match openat2(at, path, flags, Mode::empty(), resolve) {
+        match rustix::fs::openat2(at, path, flags, Mode::empty(), INSIDE) {
             // A rename elsewhere on the disk made the kernel unsure; it asks to be asked again.
             Err(Errno::AGAIN | Errno::INTR) => {}
             other => return other,

@@ -45,6 +45,7 @@ mod adapter;
 mod atomic;
 mod backend;
 mod blocking;
+mod cached;
 mod config;
 mod confine;
 mod durable;

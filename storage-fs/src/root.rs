@@ -4,6 +4,8 @@ mod format;
 mod probe;
 
 use std::path::PathBuf;
+#[cfg(target_os = "linux")]
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, mkdirat, open, openat, stat};
@@ -31,6 +33,8 @@ pub(crate) struct Root {
     directory: OwnedFd,
     way: Way,
     store: String,
+    #[cfg(target_os = "linux")]
+    from_memory: AtomicBool,
     pub(crate) layout: Layout,
     pub(crate) keeping: Keeping,
     pub(crate) durable: Durable,
@@ -83,6 +87,8 @@ impl Root {
             directory,
             way,
             store: format.store,
+            #[cfg(target_os = "linux")]
+            from_memory: AtomicBool::new(true),
             layout: Layout::new(folding),
             keeping: format.versions,
             durable,
@@ -115,6 +121,26 @@ impl Root {
             Err(Errno::NOENT | Errno::NOTDIR) => self.alive().map(|()| None),
             Err(errno) => Err(refused(errno, place.path())),
         }
+    }
+
+    /// Opens a file the system finds without asking the disk. `None` where it does not, for whatever reason.
+    pub(crate) fn file_from_memory(&self, place: &Place) -> Option<Opened> {
+        let file = self
+            .way
+            .open_from_memory(self.directory.as_fd(), place.path(), FILE)?;
+        self.opened(file, place).ok()
+    }
+
+    /// Whether the disk can be asked for what is in memory only.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn reads_from_memory(&self) -> bool {
+        self.from_memory.load(Ordering::Relaxed)
+    }
+
+    /// Takes note that it cannot.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn never_reads_from_memory(&self) {
+        self.from_memory.store(false, Ordering::Relaxed);
     }
 
     /// Opens a file by its name in an open directory. `None` where there is none.

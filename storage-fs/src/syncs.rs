@@ -180,7 +180,7 @@ async fn an_append_that_cannot_be_synced_is_in_doubt_and_ends_the_log_for_this_h
 }
 
 #[tokio::test]
-async fn each_small_operation_is_one_hop() {
+async fn each_small_operation_is_at_most_one_hop() {
     let (_root, fs) = opened().await;
     let hops = || fs.backend().handle().blocking.hops();
     let log = Name::new("log").unwrap();
@@ -210,7 +210,8 @@ async fn each_small_operation_is_one_hop() {
         .await
         .unwrap();
     fs.read_log(&log, 0, 10).await.unwrap();
-    assert_eq!(hops() - before, 8);
+    // Fewer where the system has a file in memory.
+    assert!((6..=8).contains(&(hops() - before)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
