@@ -137,7 +137,7 @@ impl StorageAdapter for Sqlite {
         let long = move |session: &mut Session| find(session, &name, &request, Budget::LONG);
         match self.inner.readers.long(long).await? {
             Short::Done(page) => Ok(page),
-            Short::TooLong => Ok(FindPage::default()),
+            Short::TooLong => Err(documents::endless()),
         }
     }
 

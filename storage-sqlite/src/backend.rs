@@ -51,9 +51,9 @@ impl StorageBackend for Sqlite {
             stream.write(bytes).await?;
             return stream.finish().await;
         }
-        let (key, handle) = (key.clone(), Arc::clone(&self.inner.handle));
+        let (key, handle, length) = (key.clone(), Arc::clone(&self.inner.handle), bytes.len());
         let work = move |session: &mut _| objects::write(session, area, &key, &bytes, &request, &handle);
-        self.inner.writer.run(2 * STAGE_BYTES, work).await
+        self.inner.writer.run(length, work).await
     }
 
     async fn stat(&self, area: Area, key: &Key) -> Result<Option<ObjectMeta>> {

@@ -151,7 +151,6 @@ fn tune(connection: &Connection, config: &SqliteConfig) -> Result<()> {
         connection.pragma_update(None, name, value).map_err(classify)
     };
     set("cache_size", &-kib)?;
-    set("temp_store", &"MEMORY")?;
     if matches!(config.place, Place::File(_)) {
         let full = config.durability == Durability::PowerLoss;
         set("synchronous", &if full { "FULL" } else { "NORMAL" })?;

@@ -123,7 +123,12 @@ fn read_body(json: &[u8], id: &str) -> Result<RawDocumentBuf> {
 
 /// The version in a column of the entry named `key`.
 pub(crate) fn version(row: &Row<'_>, column: usize, key: &str) -> Result<Version> {
-    let text: String = row.get(column).map_err(|error| classify(error).with_key(key))?;
+    let value = row
+        .get_ref(column)
+        .map_err(|error| classify(error).with_key(key))?;
+    let text = value
+        .as_str()
+        .map_err(|_| Error::corrupt(key, "its version is not text"))?;
     text.parse()
         .map_err(|error| Error::corrupt(key, "its version cannot be read").with_source(error))
 }
@@ -134,6 +139,11 @@ pub(crate) enum Short<T> {
     Done(T),
     /// It is more than the calling thread should bear.
     TooLong,
+}
+
+/// A read without bounds met one all the same.
+pub(crate) fn endless() -> Error {
+    Error::new(ErrorKind::Internal, "a read without bounds was too long")
 }
 
 /// The longest body read on the calling thread, in bytes: parsing it takes well under a millisecond.

@@ -10,7 +10,7 @@
 //! sqlite.write(Area::Objects, &key, Bytes::from_static(b"hello"), WriteRequest::default()).await?;
 //! assert_eq!(sqlite.stat(Area::Objects, &key).await?.unwrap().size, 5);
 //! sqlite.close().await?;
-//! # storage_core::Result::Ok(())
+//! # Ok::<(), storage_core::Error>(())
 //! # }).unwrap();
 //! ```
 //!

@@ -18,7 +18,7 @@ pub(crate) use self::staging::sweep_one;
 use self::staging::{generation, stage};
 pub(crate) use self::stream::{STAGE_BYTES, Stream};
 use crate::connect::Session;
-use crate::documents::{Short, cached, version};
+use crate::documents::{Short, cached, endless, version};
 use crate::error::classify;
 use crate::schema::CHUNK_BITS;
 
@@ -99,7 +99,7 @@ pub(crate) fn read_long(
 ) -> Result<Option<Object>> {
     match read(session, area, key, request, u64::MAX)? {
         Short::Done(object) => Ok(object),
-        Short::TooLong => Ok(None),
+        Short::TooLong => Err(endless()),
     }
 }
 

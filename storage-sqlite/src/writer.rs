@@ -72,14 +72,28 @@ where
 
     fn settle(self: Box<Self>, outcome: Result<(), Error>) {
         let answer = match (self.answer, outcome) {
-            // Its own refusal tells more than what became of the group, and it was undone before that.
-            (Some(Err(error)), _) | (_, Err(error)) => Err(error),
             (Some(answer), Ok(())) => answer,
             (None, Ok(())) => Err(Error::new(ErrorKind::Internal, "a request was never run")),
+            (Some(Err(own)), Err(_)) if is_failure_of_medium(own.kind()) => Err(own),
+            // It may have been refused for what the group wrote before it, which came to nothing.
+            (Some(Err(_)), Err(group)) => Err(group.with_applied(Applied::No)),
+            (_, Err(group)) => Err(group),
         };
         // Whoever asked may be gone; the work is done all the same.
         let _ = self.reply.send(answer);
     }
+}
+
+/// Whether an error tells of the medium, and not of what was there.
+const fn is_failure_of_medium(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::Corrupt
+            | ErrorKind::Internal
+            | ErrorKind::Io
+            | ErrorKind::NoSpace
+            | ErrorKind::PermissionDenied
+    )
 }
 
 fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
