@@ -71,26 +71,33 @@ impl StorageUrl {
 
     /// The URL of a path on this machine, which is taken as it is: nothing in it is decoded.
     pub fn from_path(scheme: &str, path: &str) -> Self {
-        let slashes = if path.starts_with('/') { "//" } else { "" };
-        Self {
-            text: format!("{scheme}:{slashes}{}", encode(path)),
-            scheme: scheme.to_ascii_lowercase(),
+        let scheme = scheme.to_ascii_lowercase();
+        let url = Self {
+            text: String::new(),
+            scheme,
             authority: None,
-            path: path.to_owned(),
+            path: String::new(),
             options: Vec::new(),
-        }
+        };
+        url.with_path(path)
     }
 
-    /// The same URL with another path, taken as it is; options stay.
+    /// The same URL with another path, taken as it is; host and options stay.
     #[must_use]
     pub fn with_path(&self, path: &str) -> Self {
-        let mut url = Self::from_path(&self.scheme, path);
-        if let Some((_, query)) = self.text.split_once('?') {
-            url.text = format!("{}?{query}", url.text);
+        let slashes = if self.authority.is_some() || path.starts_with('/') {
+            "//"
+        } else {
+            ""
+        };
+        let authority = self.authority.as_deref().unwrap_or_default();
+        let query = self.text.find('?').map_or("", |at| &self.text[at..]);
+        let text = format!("{}:{slashes}{authority}{}{query}", self.scheme, encode(path));
+        Self {
+            text,
+            path: path.to_owned(),
+            ..self.clone()
         }
-        url.authority.clone_from(&self.authority);
-        url.options.clone_from(&self.options);
-        url
     }
 
     /// The scheme in lower case, such as `fs`.

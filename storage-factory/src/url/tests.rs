@@ -58,6 +58,13 @@ fn a_path_taken_as_it_is_survives_the_text() {
         .with_path("./b?");
     assert_eq!(url.with_secrets(), "fs:./b%3F?create=false");
     assert_eq!(url.options().collect::<Vec<_>>(), [("create", "false")]);
+    let url = StorageUrl::parse("s3://ada:secret@bucket/a?region=x")
+        .unwrap()
+        .with_path("/a/b c");
+    assert_eq!(
+        url,
+        StorageUrl::parse("s3://ada:secret@bucket/a/b c?region=x").unwrap()
+    );
 }
 
 #[test]
