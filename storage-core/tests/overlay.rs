@@ -7,5 +7,15 @@ mod store;
 
 #[path = "overlay/documents.rs"]
 mod documents;
+#[path = "overlay/faults.rs"]
+mod faults;
+#[path = "overlay/faulty.rs"]
+mod faulty;
+#[path = "overlay/logs.rs"]
+mod logs;
 #[path = "overlay/queries.rs"]
 mod queries;
+#[path = "overlay/races.rs"]
+mod races;
+#[path = "overlay/sweeping.rs"]
+mod sweeping;

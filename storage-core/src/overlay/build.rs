@@ -16,7 +16,7 @@ use super::layout;
 use super::medium::{MAX_NAMES, Swap};
 use super::record::Content;
 use crate::clock::Timestamp;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Applied, Error, ErrorKind, Result};
 use crate::index::{Index, IndexInfo};
 use crate::name::{DocumentId, Name};
 
@@ -74,18 +74,18 @@ impl Engine {
         let mut backoff = Backoff::new();
         loop {
             let base = self.catalog(collection).await?;
-            let building = base.catalog.named(name.as_str(), Stage::Building);
-            let ready = base.catalog.named(name.as_str(), Stage::Ready);
-            let index = building.or(ready).ok_or_else(|| no_index(name))?.index.clone();
-            // One that a builder left behind began before this call; a new one begins now.
-            let catalog = base.catalog.clone().without(|generation| {
-                generation.index.name == name.as_str() && generation.state == Stage::Building
-            });
-            let base = Cataloged {
-                catalog,
-                medium: base.medium,
+            // One that is being built is joined, not begun again: two that rebuild at once would drop each other's work for ever.
+            let generation = match base.catalog.named(name.as_str(), Stage::Building) {
+                Some(building) => Some(building.clone()),
+                None => {
+                    let ready = base
+                        .catalog
+                        .named(name.as_str(), Stage::Ready)
+                        .ok_or_else(|| no_index(name))?;
+                    self.register(collection, &base, &ready.index).await?
+                }
             };
-            if let Some(generation) = self.register(collection, &base, &index).await?
+            if let Some(generation) = generation
                 && self.build(collection, &generation, now).await?
             {
                 return Ok(());
@@ -163,19 +163,26 @@ impl Engine {
     /// Fills a registered generation and marks it ready; `false` when it was dropped meanwhile.
     ///
     /// # Errors
-    /// What a document that does not fit gives; the generation is then gone. Errors of the medium leave it to be finished.
+    /// What a document that does not fit gives; the generation is then gone. Errors of the medium leave it to be finished by
+    /// whoever asks for it next, so they say `Unknown`.
     async fn build(&self, collection: &Name, generation: &Generation, now: Timestamp) -> Result<bool> {
-        if let Err(error) = self.index_documents(collection, generation, now).await {
-            if !is_misfit(&error) {
-                return Err(error);
+        let unfinished = |error: Error| error.with_applied(Applied::Unknown);
+        match self.index_documents(collection, generation, now).await {
+            Ok(()) => self.mark_ready(collection, generation).await.map_err(unfinished),
+            Err(error) if is_misfit(&error) => {
+                // Another builder that came by after the document was corrected may have finished it.
+                if self.give_up(collection, generation).await.map_err(unfinished)? {
+                    Err(error)
+                } else {
+                    Ok(true)
+                }
             }
-            // Another builder that came by after the document was corrected may have finished it.
-            return if self.give_up(collection, generation).await? {
-                Err(error)
-            } else {
-                Ok(true)
-            };
+            Err(error) => Err(unfinished(error)),
         }
+    }
+
+    /// `false` when the generation was dropped meanwhile.
+    async fn mark_ready(&self, collection: &Name, generation: &Generation) -> Result<bool> {
         let mut backoff = Backoff::new();
         loop {
             let base = self.catalog(collection).await?;

@@ -215,10 +215,12 @@ impl Engine {
                 _ => return Err(error),
             },
         }
-        if !self.is_current(log, Some(head)).await? {
+        // From here on the log is closed, unless it is deleted meanwhile.
+        let current = self.is_current(log, Some(head)).await;
+        if !current.map_err(|error| error.with_applied(Applied::Unknown))? {
             return Ok(false);
         }
-        // The log is closed; that its head says so too saves later appends a look. What fails here changes nothing.
+        // That its head says so too saves later appends a look. What fails here changes nothing.
         let closed = Head::new(incarnation.clone(), HeadState::Closed);
         if let Err(error) = self.swap_head(log, Some(head), closed).await {
             tracing::debug!(%error, log = log.as_str(), "a closed log's head does not say so");
