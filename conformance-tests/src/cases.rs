@@ -2,8 +2,20 @@
 //!
 //! A new group is one `mod` line and one name in `groups!`, both in alphabetical order.
 
+mod bulk;
+mod document_conditions;
+mod document_names;
+mod document_values;
+mod documents;
 mod harness;
+mod index;
+mod index_build;
 mod objects;
+mod pages;
+mod query;
+mod reference;
+mod sample;
+mod unique;
 
 /// `$d` is a dollar sign, for the inner macro.
 macro_rules! groups {
@@ -25,6 +37,16 @@ macro_rules! groups {
 }
 
 groups! { ($)
+    bulk
+    document_conditions
+    document_names
+    document_values
+    documents
     harness
+    index
+    index_build
     objects
+    pages
+    query
+    unique
 }

@@ -15,9 +15,9 @@ pub(super) enum Condition {
     NotIn(&'static str, Vec<Bson>),
     Prefix(&'static str, String),
     Exists(&'static str, bool),
-    And(Box<Condition>, Box<Condition>),
-    Or(Box<Condition>, Box<Condition>),
-    Not(Box<Condition>),
+    And(Box<Self>, Box<Self>),
+    Or(Box<Self>, Box<Self>),
+    Not(Box<Self>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,15 +5,15 @@ use std::str::FromStr;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bson::{Bson, RawDocument};
-use serde::{Deserialize, Serialize};
+use bson::{Bson, RawBsonRef, RawDocument, RawDocumentBuf};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::{Direction, Filter, Sort};
 use crate::error::{Error, Result};
 use crate::name::DocumentId;
 use crate::raw::encode_bson;
-use crate::value::encode;
+use crate::value::{canonical, encode};
 
 /// A place in the order of a query: the last document of a page.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,7 +82,7 @@ fn push_directed(encoded: Vec<u8>, direction: Direction, key: &mut Vec<u8>) {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageToken(String);
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 struct Contents {
     query: bson::Binary,
     values: Vec<Bson>,
@@ -110,21 +110,35 @@ impl PageToken {
     pub(crate) fn position(&self, filter: &Filter, sort: &[Sort]) -> Result<Position> {
         let forged = || Error::invalid_argument("this page token is not one of this library's");
         let bytes = URL_SAFE_NO_PAD.decode(&self.0).map_err(|_| forged())?;
-        let contents: Contents = bson::deserialize_from_slice(&bytes).map_err(|_| forged())?;
-        if contents.query.bytes != fingerprint(filter, sort) || contents.values.len() != sort.len() {
+        // Read level by level with depth checked first: deserializing what a stranger nested would overflow the stack.
+        let contents = RawDocumentBuf::from_bytes(bytes).map_err(|_| forged())?;
+        let query = contents.get_binary("query").map_err(|_| forged())?;
+        if query.bytes != fingerprint(filter, sort) {
             return Err(Error::invalid_argument(
                 "this page token belongs to another query; use it with the query it came from",
             ));
         }
-        let mut values = Vec::with_capacity(contents.values.len());
-        for value in &contents.values {
-            values.push(crate::value::canonical_value(value).map_err(|_| forged())?);
+        let mut values = Vec::with_capacity(sort.len());
+        for value in contents.get_array("values").map_err(|_| forged())? {
+            values.push(checked_value(value.map_err(|_| forged())?).ok_or_else(forged)?);
         }
+        if values.len() != sort.len() {
+            return Err(forged());
+        }
+        let id = contents.get_str("id").map_err(|_| forged())?;
         Ok(Position {
             values,
-            id: DocumentId::new(contents.id).map_err(|_| forged())?,
+            id: DocumentId::new(id).map_err(|_| forged())?,
         })
     }
+}
+
+/// A value as deep as one in a document may be, in canonical form; `None` for anything else.
+fn checked_value(value: RawBsonRef<'_>) -> Option<Bson> {
+    let mut holder = RawDocumentBuf::new();
+    holder.append(bson::raw::cstr!("value"), value);
+    let holder = canonical(holder).ok()?;
+    Bson::try_from(holder.get("value").ok()??).ok()
 }
 
 /// Tells queries apart: the first 128 bits of a hash over filter and order.

@@ -104,6 +104,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync> Collection<T> {
         let request = self.request(&query)?;
         let count = self
             .call("count documents of collection", async {
+                self.check_supported(&request)?;
                 self.storage.adapter().count(&self.checked_name()?, request).await
             })
             .await?;
@@ -117,12 +118,21 @@ impl<T: Serialize + DeserializeOwned + Send + Sync> Collection<T> {
     pub async fn explain(&self, query: impl Into<Query>) -> Result<Explanation> {
         let request = self.request(&query.into().checked()?)?;
         self.call("explain query on collection", async {
+            self.check_supported(&request)?;
             self.storage
                 .adapter()
                 .explain(&self.checked_name()?, &request)
                 .await
         })
         .await
+    }
+
+    /// Whether the backend answers more than "everything in the order of ids" when it is asked to.
+    fn check_supported(&self, request: &FindRequest) -> Result<()> {
+        if request.filter == crate::query::Filter::All && request.sort.is_empty() {
+            return Ok(());
+        }
+        self.storage.require_one(Capability::Indexes)
     }
 
     fn request(&self, query: &Query) -> Result<FindRequest> {
@@ -141,9 +151,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync> Collection<T> {
         let mut request = request.clone();
         request.now = self.storage.now();
         self.call("find documents of collection", async {
-            if request.filter != crate::query::Filter::All || !request.sort.is_empty() {
-                self.storage.require_one(Capability::Indexes)?;
-            }
+            self.check_supported(&request)?;
             let most = self.storage.documents_section()?.max_page_documents;
             request.limit = limit.min(usize::try_from(most).unwrap_or(usize::MAX));
             self.storage.adapter().find(&self.checked_name()?, request).await
