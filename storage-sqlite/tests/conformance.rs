@@ -1,5 +1,7 @@
 //! The public suite, on a database file.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 use std::sync::Arc;
 
 use async_trait::async_trait;

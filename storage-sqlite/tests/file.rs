@@ -1,5 +1,7 @@
 //! The database file: who may open it, what people see in it, and that a refusal leaves it alone.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 use std::path::Path;
 
 use rusqlite::Connection;

@@ -1,5 +1,7 @@
 //! What SQLite answers is what the reference adapter answers: the same operations on both, the same answers but for versions.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 use bytes::Bytes;
 use storage_core::bson::{Bson, RawDocumentBuf, doc};
 use storage_core::{

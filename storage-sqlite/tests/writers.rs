@@ -1,5 +1,7 @@
 //! The thread that writes: groups, several handles at once, lost futures, streamed objects.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 use std::sync::Arc;
 use std::time::Duration;
 
