@@ -1,10 +1,12 @@
-//! An adapter that dies at a given call, as a process does: that call and all later ones fail.
+//! Adapters that make the unlikely happen at a given call: that the process dies there, or that somebody else comes between.
 
 use std::sync::Arc;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use storage_core::*;
 
 use crate::place::Place;
@@ -16,12 +18,18 @@ pub(crate) enum Fault {
     AfterTheCall,
 }
 
-#[derive(Debug)]
 struct Faulty {
     inner: Arc<dyn StorageAdapter>,
     calls: AtomicUsize,
-    dies_at: usize,
-    fault: Fault,
+    at: usize,
+    event: Event,
+}
+
+/// What happens at that call.
+enum Event {
+    Dies(Fault),
+    /// Somebody else does this first.
+    Meanwhile(Mutex<Option<BoxFuture<'static, ()>>>),
 }
 
 /// Runs `attempt` with a storage that dies at call 0, then at call 1, and so on, until it says that it got through. Gives how many
@@ -31,19 +39,40 @@ pub(crate) async fn each_call(
     fault: Fault,
     mut attempt: impl AsyncFnMut(Storage, usize) -> bool,
 ) -> usize {
-    for dies_at in 0.. {
+    for at in 0..1_000 {
         let faulty = Faulty {
             inner: place.adapter().await,
             calls: AtomicUsize::new(0),
-            dies_at,
-            fault,
+            at,
+            event: Event::Dies(fault),
         };
-        if attempt(Storage::new(faulty), dies_at).await {
-            return dies_at;
+        if attempt(Storage::new(faulty), at).await {
+            return at;
         }
-        assert!(dies_at < 1_000, "it never gets through");
     }
-    unreachable!("usize has an end, but not here")
+    panic!("it never gets through");
+}
+
+/// Runs `attempt` with a storage whose caller is overtaken by `others` right before call 0, then before call 1, and so on, until
+/// it makes no such call. Gives how many there were.
+pub(crate) async fn each_interruption(
+    place: &Place,
+    others: impl Fn() -> BoxFuture<'static, ()>,
+    mut attempt: impl AsyncFnMut(Storage, usize),
+) -> usize {
+    for at in 0..1_000 {
+        let faulty = Arc::new(Faulty {
+            inner: place.adapter().await,
+            calls: AtomicUsize::new(0),
+            at,
+            event: Event::Meanwhile(Mutex::new(Some(others()))),
+        });
+        attempt(Storage::from_arc(faulty.clone()), at).await;
+        if faulty.calls.load(Ordering::SeqCst) <= at {
+            return at;
+        }
+    }
+    panic!("it never stops calling");
 }
 
 fn died(applied: Applied) -> Error {
@@ -53,14 +82,27 @@ fn died(applied: Applied) -> Error {
 impl Faulty {
     async fn call<R>(&self, work: impl Future<Output = Result<R>> + Send) -> Result<R> {
         let call = self.calls.fetch_add(1, Ordering::SeqCst);
-        match (call.cmp(&self.dies_at), self.fault) {
-            (std::cmp::Ordering::Less, _) => work.await,
-            (std::cmp::Ordering::Equal, Fault::AfterTheCall) => {
+        match &self.event {
+            Event::Meanwhile(others) => {
+                if call == self.at {
+                    let others = others.lock().unwrap().take().unwrap();
+                    others.await;
+                }
+                work.await
+            }
+            Event::Dies(_) if call < self.at => work.await,
+            Event::Dies(Fault::AfterTheCall) if call == self.at => {
                 work.await?;
                 Err(died(Applied::Unknown))
             }
-            _ => Err(died(Applied::No)),
+            Event::Dies(_) => Err(died(Applied::No)),
         }
+    }
+}
+
+impl std::fmt::Debug for Faulty {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Faulty").field(&self.inner).finish()
     }
 }
 

@@ -9,6 +9,7 @@ mod faulty;
 mod files;
 mod fork;
 mod ids;
+mod interrupted;
 mod lifecycle;
 mod list;
 mod output;
