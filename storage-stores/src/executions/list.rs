@@ -16,7 +16,9 @@ use super::store::{Documents, Executions};
 pub struct Listing<T> {
     /// What could be read, in order.
     pub items: Vec<T>,
-    /// One `Corrupt` error for each document that is not what it must be; [`Error::key`] names it.
+    /// One `Corrupt` error for each document that is not what it must be; [`Error::key`] names it. Bytes so damaged that the
+    /// backend cannot make a document of them are not here: its listings leave them out and say so in the log, and reading
+    /// them by id is `Corrupt`.
     pub unreadable: Vec<Error>,
 }
 

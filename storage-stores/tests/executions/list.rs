@@ -44,17 +44,17 @@ async fn lists_are_in_the_byte_order_of_ids(place: &Place) {
 }
 
 async fn fill(storage: &storage_core::Storage) {
-    for at in 0..30_i64 {
+    for (at, millis) in (0..30_usize).zip(0_i64..) {
         let state = [
             ExecutionState::Running,
             ExecutionState::Completed,
             ExecutionState::Error,
-        ][at as usize % 3]
+        ][at % 3]
             .clone();
         let mut execution = execution(&format!("e{at:02}"), state);
-        execution.program_id = ["p", "q"][at as usize % 2].to_owned();
+        execution.program_id = ["p", "q"][at % 2].to_owned();
         // Against the order of ids, and two at a time.
-        execution.created = Timestamp::from_millis(1_000_000 - at / 2);
+        execution.created = Timestamp::from_millis(1_000_000 - millis / 2);
         storage.save_execution(&execution).await.unwrap();
     }
 }

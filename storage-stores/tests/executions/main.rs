@@ -1,6 +1,7 @@
 //! Laws of the executions store, each on every backend.
 //!
 //! A file holds the laws about one thing; `laws!` makes a test of each on memory, on files and on SQLite.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod concurrent;
 mod corrupt;
