@@ -1,5 +1,7 @@
 //! What the file backend promises beyond the common contract, against real directories.
 
+#![allow(clippy::unwrap_used, reason = "the lint spares tests, not what tests share")]
+
 mod files {
     pub(crate) mod support;
 

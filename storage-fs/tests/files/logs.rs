@@ -303,7 +303,8 @@ async fn damage_is_named_never_skipped_and_never_written_over() {
     let (whole, _) = two_appends(&fs, &log, root.path()).await;
     let text = String::from_utf8(whole).unwrap();
     let line: usize = text.lines().take(2).map(|line| line.len() + 1).sum();
-    let damages: [(&str, Box<dyn Fn(&mut Vec<u8>)>); 3] = [
+    type Damage = Box<dyn Fn(&mut Vec<u8>)>;
+    let damages: [(&str, Damage); 3] = [
         ("a flipped letter", Box::new(move |bytes| bytes[line + 45] ^= 1)),
         ("no JSON", Box::new(move |bytes| bytes[line] = b'x')),
         (
