@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::backend::{Condition, StorageBackend};
 use crate::clock::Timestamp;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::index::{Index, IndexInfo, IndexStats};
 use crate::name::{DocumentId, Name};
 use crate::query::{Filter, Position, Sort};
@@ -75,7 +75,7 @@ pub trait StorageAdapter: StorageBackend {
     /// How many documents match.
     ///
     /// # Errors
-    /// As [`find`](Self::find).
+    /// As [`find`](Self::find); `Corrupt` when a document that would have to be looked at cannot be read.
     async fn count(&self, collection: &Name, request: FindRequest) -> Result<u64>;
 
     /// How [`find`](Self::find) would go about it.
@@ -300,11 +300,14 @@ impl FindRequest {
 }
 
 /// One page of documents.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Default)]
 #[allow(clippy::exhaustive_structs, reason = "authors build it")]
 pub struct FindPage {
     /// In the order asked.
     pub documents: Vec<StoredDocument>,
+    /// One `Corrupt` error, naming the entry, for each document met that cannot be read: it is neither taken for absent nor does
+    /// it hide its neighbours. Where every page walks over everything, only the first page tells.
+    pub unreadable: Vec<Error>,
     /// Where the next page begins; `None` at the end.
     pub next: Option<Position>,
 }

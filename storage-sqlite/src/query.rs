@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 
 use storage_core::{
-    Access, Error, Explanation, Filter, FindPage, FindRequest, Name, Plan, Position, Result, StoredDocument,
+    Access, Error, ErrorKind, Explanation, Filter, FindPage, FindRequest, Name, Plan, Position, Result, StoredDocument,
     sort_key,
 };
 
@@ -146,6 +146,7 @@ fn in_order(
     budget: &mut Budget,
 ) -> Result<Short<FindPage>> {
     let mut documents: Vec<StoredDocument> = Vec::new();
+    let mut unreadable = Vec::new();
     let mut bytes = 0;
     let mut more = false;
     let complete = walk(
@@ -156,7 +157,9 @@ fn in_order(
         true,
         budget,
         &mut |stored| {
-            let body = stored.document()?;
+            let Some(body) = readable(stored.document(), &mut unreadable)? else {
+                return Ok(ControlFlow::Continue(()));
+            };
             if !plan.residual.matches(&body)? {
                 return Ok(ControlFlow::Continue(()));
             }
@@ -172,7 +175,7 @@ fn in_order(
     if !complete {
         return Ok(Short::TooLong);
     }
-    page(documents, more, request).map(Short::Done)
+    page(documents, unreadable, more, request).map(Short::Done)
 }
 
 /// A page where candidates have to be sorted: keeps the least keys and their rows, then reads those documents.
@@ -188,6 +191,7 @@ fn sorted(
         .as_ref()
         .map(|position| position.sort_key(&request.sort));
     let mut least: BTreeMap<Vec<u8>, i64> = BTreeMap::new();
+    let mut unreadable = Vec::new();
     let complete = walk(
         session,
         collection,
@@ -200,7 +204,9 @@ fn sorted(
             let key = if request.sort.is_empty() && plan.residual == Filter::All {
                 stored.id.as_bytes().to_vec()
             } else {
-                let body = stored.document()?;
+                let Some(body) = readable(stored.document(), &mut unreadable)? else {
+                    return Ok(ControlFlow::Continue(()));
+                };
                 if !plan.residual.matches(&body)? {
                     return Ok(ControlFlow::Continue(()));
                 }
@@ -222,16 +228,35 @@ fn sorted(
     let mut more = least.len() > request.limit;
     let mut documents = Vec::new();
     let mut bytes = 0;
+    let mut last = None;
     for row in least.into_values().take(request.limit) {
         let stored = by_row(session, collection, row)?;
+        last = Some(stored.id.clone());
         if is_full(bytes, stored.body.len()) {
             more = true;
             break;
         }
         bytes += stored.body.len();
-        documents.push(stored.into_document()?);
+        documents.extend(readable(stored.into_document(), &mut unreadable)?);
     }
-    page(documents, more, request).map(Short::Done)
+    // Every page walks over everything, so the pages after the first would only say it again.
+    if request.after.is_some() {
+        unreadable.clear();
+    }
+    // Only where ids are the order can a whole page turn out unreadable: elsewhere the order was read from the bodies.
+    if documents.is_empty()
+        && more
+        && let Some(id) = last
+    {
+        let id = storage_core::DocumentId::new(id)?;
+        let next = Some(Position { values: Vec::new(), id });
+        return Ok(Short::Done(FindPage {
+            documents,
+            unreadable,
+            next,
+        }));
+    }
+    page(documents, unreadable, more, request).map(Short::Done)
 }
 
 /// Whether a page with so many bytes has no room for so many more.
@@ -239,7 +264,24 @@ const fn is_full(bytes: usize, more: usize) -> bool {
     bytes > 0 && bytes + more > PAGE_BYTES
 }
 
-fn page(documents: Vec<StoredDocument>, more: bool, request: &FindRequest) -> Result<FindPage> {
+/// What could be read; what could not is kept, so that it hides nothing.
+fn readable<T>(read: Result<T>, unreadable: &mut Vec<Error>) -> Result<Option<T>> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(error) if error.kind() == ErrorKind::Corrupt => {
+            unreadable.push(error);
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn page(
+    documents: Vec<StoredDocument>,
+    unreadable: Vec<Error>,
+    more: bool,
+    request: &FindRequest,
+) -> Result<FindPage> {
     let next = match documents.last() {
         Some(last) if more => Some(Position::of(&last.body, &last.id, &request.sort)?),
         Some(_) => None,
@@ -250,5 +292,9 @@ fn page(documents: Vec<StoredDocument>, more: bool, request: &FindRequest) -> Re
         }
         None => None,
     };
-    Ok(FindPage { documents, next })
+    Ok(FindPage {
+        documents,
+        unreadable,
+        next,
+    })
 }

@@ -236,7 +236,7 @@ impl Collection {
             Some(last) if more => Some(Position::of(&last.body, &last.id, &request.sort)?),
             _ => None,
         };
-        Ok(FindPage { documents, next })
+        Ok(FindPage { documents, unreadable: Vec::new(), next })
     }
 
     pub(super) fn count(&self, request: &FindRequest) -> Result<u64> {

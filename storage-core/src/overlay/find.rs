@@ -1,9 +1,8 @@
 //! Answering a query: candidates from entries or ids, each judged by the document it leads to.
 //!
-//! A document that cannot be read does not hide the others: a page leaves it out, says so in the log at level warn, and goes
-//! on, because nobody can tell whether it would have matched, and because an error here would make every page that leads past
-//! it unreadable. Reading it by its id says `Corrupt`. A document of a *newer format* is whole, and leaving it out would be a
-//! wrong answer, so there the query fails with `FormatTooNew`.
+//! A document that cannot be read does not hide the others, nor is it taken for absent: a page names it beside what it found.
+//! A document of a *newer format* is whole, and leaving it out would be a wrong answer, so there the query fails with
+//! `FormatTooNew`.
 
 mod page;
 mod reverse;

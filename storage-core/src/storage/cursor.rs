@@ -2,15 +2,18 @@
 
 use std::collections::VecDeque;
 
-use futures::stream::{Stream, StreamExt, TryStreamExt};
+use futures::stream::{Stream, StreamExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::collection::{Collection, Document};
 use crate::adapter::{Explanation, FindRequest, StoredDocument};
 use crate::declaration::Capability;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::query::{PageToken, Position, Query};
+
+/// What errors say was being done.
+const FIND: &str = "find documents of collection";
 
 /// How many documents one page holds unless the query has a limit; MongoDB's first batch.
 const DOCUMENTS_PER_PAGE: usize = 101;
@@ -25,16 +28,20 @@ pub struct Found<T> {
     /// How many more the query wants.
     wanted: Option<u64>,
     page: VecDeque<StoredDocument>,
+    /// What the page met and could not read.
+    unreadable: VecDeque<Error>,
     /// Whether more may follow after the page.
     more: bool,
 }
 
 /// One page of documents.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub struct Page<T> {
     /// In the order asked.
     pub documents: Vec<Document<T>>,
+    /// One `Corrupt` error, naming the entry, for each document met that cannot be read.
+    pub unreadable: Vec<Error>,
     /// What [`Query::after`] takes to go on; `None` at the end.
     pub next: Option<PageToken>,
 }
@@ -53,6 +60,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync> Collection<T> {
             request: self.request(&query)?,
             wanted,
             page: VecDeque::new(),
+            unreadable: VecDeque::new(),
             more: true,
         };
         found.fetch().await?;
@@ -69,12 +77,13 @@ impl<T: Serialize + DeserializeOwned + Send + Sync> Collection<T> {
         let limit = query.limit_value().map_or(DOCUMENTS_PER_PAGE, |limit| {
             usize::try_from(limit).unwrap_or(usize::MAX)
         });
-        let mut documents = Vec::new();
+        let (mut documents, mut unreadable) = (Vec::new(), Vec::new());
         let (filter, sort) = (request.filter.clone(), request.sort.clone());
         // An adapter may end a page early, where it grows too large; the user's page is filled all the same.
         while documents.len() < limit {
             let page = self.fetch(&request, limit - documents.len()).await?;
             documents.extend(page.documents);
+            unreadable.extend(page.unreadable);
             request.after = page.next;
             if request.after.is_none() {
                 break;
@@ -86,6 +95,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync> Collection<T> {
             .transpose()?;
         Ok(Page {
             documents: documents.into_iter().map(Document::read).collect::<Result<_>>()?,
+            unreadable,
             next,
         })
     }
@@ -150,23 +160,33 @@ impl<T: Serialize + DeserializeOwned + Send + Sync> Collection<T> {
     async fn fetch(&self, request: &FindRequest, limit: usize) -> Result<crate::adapter::FindPage> {
         let mut request = request.clone();
         request.now = self.storage.now();
-        self.call("find documents of collection", async {
+        self.call(FIND, async {
             self.check_supported(&request)?;
             let most = self.storage.documents_section()?.max_page_documents;
             request.limit = limit.min(usize::try_from(most).unwrap_or(usize::MAX));
-            self.storage.adapter().find(&self.checked_name()?, request).await
+            let mut page = self.storage.adapter().find(&self.checked_name()?, request).await?;
+            let stamped = |error| self.storage.stamped(error, FIND, &self.name);
+            page.unreadable = page.unreadable.into_iter().map(stamped).collect();
+            Ok(page)
         })
         .await
     }
 }
 
 impl<T: Serialize + DeserializeOwned + Send + Sync> Found<T> {
-    /// The next document; `None` at the end, and from then on.
+    /// The next document; `None` at the end, and from then on. After an error that is `Corrupt` and names a document, the next call
+    /// goes on behind it.
     ///
     /// # Errors
-    /// As [`Collection::find`].
+    /// As [`Collection::find`]; `Corrupt` for each document that cannot be read, after the others of its page.
     pub async fn next(&mut self) -> Result<Option<Document<T>>> {
-        while self.page.is_empty() && self.more {
+        while self.page.is_empty() {
+            if let Some(error) = self.unreadable.pop_front() {
+                return Err(error);
+            }
+            if !self.more {
+                return Ok(None);
+            }
             self.fetch().await?;
         }
         self.page.pop_front().map(Document::read).transpose()
@@ -184,13 +204,18 @@ impl<T: Serialize + DeserializeOwned + Send + Sync> Found<T> {
         Ok(documents)
     }
 
-    /// All that follow, as a stream.
+    /// All that follow, as a stream. It goes on after a document that cannot be read, and ends after any other error.
     pub fn into_stream(self) -> impl Stream<Item = Result<Document<T>>> + Send {
-        futures::stream::try_unfold(self, |mut found| async move {
-            Ok(found.next().await?.map(|document| (document, found)))
-        })
-        .into_stream()
-        .fuse()
+        let found = futures::stream::unfold(Some(self), |found| async move {
+            let mut found = found?;
+            match found.next().await {
+                Ok(Some(document)) => Some((Ok(document), Some(found))),
+                Ok(None) => None,
+                Err(error) if error.kind() == ErrorKind::Corrupt => Some((Err(error), Some(found))),
+                Err(error) => Some((Err(error), None)),
+            }
+        });
+        found.fuse()
     }
 
     async fn fetch(&mut self) -> Result<()> {
@@ -210,6 +235,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync> Found<T> {
         self.more = page.next.is_some() && self.wanted != Some(0);
         self.request.after = page.next;
         self.page.extend(page.documents);
+        self.unreadable.extend(page.unreadable);
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::Deref;
 
 use storage_core::bson::RawDocumentBuf;
-use storage_core::{Error, ErrorKind, Found, Index, Page, PageToken, Query, Result};
+use storage_core::{Document, Error, ErrorKind, Found, Index, Page, PageToken, Query, Result};
 
 use super::delete::is_mark;
 use super::execution::Execution;
@@ -16,9 +16,7 @@ use super::store::{Documents, Executions};
 pub struct Listing<T> {
     /// What could be read, in order.
     pub items: Vec<T>,
-    /// One `Corrupt` error for each document that is not what it must be; [`Error::key`] names it. Bytes so damaged that the
-    /// backend cannot make a document of them are not here: its listings leave them out and say so in the log, and reading
-    /// them by id is `Corrupt`.
+    /// One `Corrupt` error for each document that is not what it must be; [`Error::key`] names it.
     pub unreadable: Vec<Error>,
 }
 
@@ -172,7 +170,12 @@ impl Executions {
     pub async fn list_executions_page(&self, query: ExecutionQuery) -> Result<ExecutionPage> {
         let (query, index) = query.plan();
         let executions = self.executions();
-        let Page { documents, next, .. } = match executions.find_page(query.clone()).await {
+        let Page {
+            documents,
+            unreadable,
+            next,
+            ..
+        } = match executions.find_page(query.clone()).await {
             Err(error) if error.kind() == ErrorKind::IndexRequired => {
                 executions.ensure_index(index).await?;
                 executions.find_page(query).await?
@@ -181,7 +184,7 @@ impl Executions {
         };
         let mut page = Listing {
             items: Vec::with_capacity(documents.len()),
-            unreadable: Vec::new(),
+            unreadable,
         };
         for document in documents {
             self.sort_in(&mut page, read_execution(document.id.as_str(), &document.value));
@@ -193,19 +196,17 @@ impl Executions {
     }
 
     /// The documents whose state is this value, in the order of creation.
-    pub(super) async fn find_by_state(
-        &self,
-        state: impl Into<storage_core::bson::Bson>,
-    ) -> Result<Found<RawDocumentBuf>> {
+    pub(super) async fn find_by_state(&self, state: impl Into<storage_core::bson::Bson>) -> Result<Walk> {
         let query = Query::eq("state", state).sort("created");
         let executions = self.executions();
-        match executions.find(query.clone()).await {
+        let found = match executions.find(query.clone()).await {
             Err(error) if error.kind() == ErrorKind::IndexRequired => {
                 executions.ensure_index(by("by_state", "state")).await?;
                 executions.find(query).await
             }
             found => found,
-        }
+        };
+        found.map(Walk::new)
     }
 
     pub(super) async fn list<T>(
@@ -220,8 +221,8 @@ impl Executions {
             items: Vec::new(),
             unreadable: Vec::new(),
         };
-        let mut found = documents.find(Query::all()).await?;
-        while let Some(document) = found.next().await? {
+        let mut found = Walk::new(documents.find(Query::all()).await?);
+        while let Some(document) = found.next(&mut listing.unreadable).await? {
             self.sort_in(&mut listing, read(document.id.as_str(), &document.value));
         }
         Ok(listing)
@@ -231,6 +232,45 @@ impl Executions {
         match read {
             Ok(item) => listing.items.extend(item),
             Err(error) => listing.unreadable.push(self.named(error, "list", "")),
+        }
+    }
+}
+
+/// The documents a query found, past those that cannot be read.
+pub(super) struct Walk {
+    found: Found<RawDocumentBuf>,
+    /// What the last error named. An error that comes again is no single document's, and there is no way past it.
+    stopped_at: Option<Option<String>>,
+}
+
+impl Walk {
+    const fn new(found: Found<RawDocumentBuf>) -> Self {
+        Self {
+            found,
+            stopped_at: None,
+        }
+    }
+
+    /// The next that can be read; those that cannot are added to `unreadable`.
+    pub(super) async fn next(
+        &mut self,
+        unreadable: &mut Vec<Error>,
+    ) -> Result<Option<Document<RawDocumentBuf>>> {
+        loop {
+            match self.found.next().await {
+                Err(error) if error.kind() == ErrorKind::Corrupt => {
+                    let at = Some(error.key().map(str::to_owned));
+                    if self.stopped_at == at {
+                        return Err(error);
+                    }
+                    self.stopped_at = at;
+                    unreadable.push(error);
+                }
+                next => {
+                    self.stopped_at = None;
+                    return next;
+                }
+            }
         }
     }
 }

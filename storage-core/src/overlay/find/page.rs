@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::adapter::{FindPage, FindRequest, StoredDocument};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::index::IndexStats;
 use crate::name::DocumentId;
 use crate::query::{Position, Sort, sort_key};
@@ -18,6 +18,11 @@ pub(super) trait Sink: Send {
 
     /// Takes one, with the escaped key of the entry that led to it; `false` when no further one is needed.
     fn take(&mut self, document: StoredDocument, value: &str) -> Result<bool>;
+
+    /// Is told of a document that cannot be read and so can be neither taken nor left out.
+    fn unreadable(&mut self, error: Error) -> Result<()> {
+        Err(error)
+    }
 }
 
 /// One page of documents.
@@ -28,6 +33,7 @@ pub(super) struct Page<'a> {
     ids: HashSet<DocumentId>,
     /// Whether a document was left out that comes after all that are in.
     more: bool,
+    unreadable: Vec<Error>,
     order: Order<'a>,
 }
 
@@ -64,6 +70,7 @@ impl<'a> Page<'a> {
             bytes: 0,
             ids: HashSet::new(),
             more: false,
+            unreadable: Vec::new(),
             order,
         })
     }
@@ -77,7 +84,11 @@ impl<'a> Page<'a> {
             Some(last) if self.more => Some(Position::of(&last.body, &last.id, sort)?),
             _ => None,
         };
-        Ok(FindPage { documents, next })
+        Ok(FindPage {
+            documents,
+            unreadable: self.unreadable,
+            next,
+        })
     }
 }
 
@@ -136,6 +147,14 @@ impl Sink for Page<'_> {
             }
         }
         Ok(true)
+    }
+
+    fn unreadable(&mut self, error: Error) -> Result<()> {
+        // A sorted page walks over everything, so the pages after the first would only say it again.
+        if !matches!(&self.order, Order::Sorted { after: Some(_), .. }) {
+            self.unreadable.push(error);
+        }
+        Ok(())
     }
 }
 

@@ -257,7 +257,7 @@ impl<'a> Walk<'a> {
             for (entry, (id, loaded)) in candidates.into_iter().zip(loaded) {
                 let loaded = match loaded {
                     Err(error) if error.kind() == ErrorKind::Corrupt => {
-                        tracing::warn!(collection = %self.collection, %id, %error, "left a corrupt document out of a query");
+                        sink.unreadable(error)?;
                         continue;
                     }
                     loaded => loaded?,
