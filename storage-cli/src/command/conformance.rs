@@ -1,0 +1,103 @@
+//! `storage conformance`: the public suite against any URL.
+
+mod harness;
+
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+use conformance_tests::{CaseReport, Plan, Tier, cases};
+
+use self::harness::UrlHarness;
+use crate::failure::{Failure, Result};
+use crate::output::Output;
+use crate::session::Session;
+
+/// Every case gets a place of its own beside what the URL names: a directory in the directory, a file beside the file, a name
+/// with a suffix. Only places that were found empty are used, and they are removed again. Exit 1 when a case fails.
+#[derive(Debug, Args)]
+pub(crate) struct Conformance {
+    /// What to test, such as fs:./scratch or sqlite:./scratch/app.db
+    #[arg(required_unless_present = "list")]
+    storage: Option<String>,
+    /// Print the cases instead of running them
+    #[arg(long)]
+    list: bool,
+    /// The report as JSON
+    #[arg(long)]
+    json: bool,
+    /// Only cases of this id; * stands for any text
+    #[arg(long, value_name = "PATTERN")]
+    only: Vec<String>,
+    /// How thorough; each tier includes those before it
+    #[arg(long, value_enum, default_value_t = Depth::Standard)]
+    tier: Depth,
+    /// How many cases run at a time
+    #[arg(long, value_name = "NUMBER", default_value_t = 4)]
+    jobs: usize,
+    /// What random choices begin from
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    seed: u64,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Depth {
+    Smoke,
+    Standard,
+    Deep,
+}
+
+impl Conformance {
+    pub(crate) async fn run(self, session: &Session, output: &mut Output) -> Result<()> {
+        let mut plan = Plan::new().tier(self.tier.into()).jobs(self.jobs).seed(self.seed);
+        for pattern in &self.only {
+            plan = plan.only(pattern);
+        }
+        if !cases().iter().any(|case| plan.has(case)) {
+            return Err(Failure::Usage(
+                "no case has such an id; --list prints them".into(),
+            ));
+        }
+        let Some(url) = self.storage.filter(|_| !self.list) else {
+            return list(&plan, self.json, output);
+        };
+        let harness = UrlHarness::new(session.factory().clone(), &url)?;
+        let progress = |case: &CaseReport| eprintln!("{case}");
+        let report = Box::pin(conformance_tests::run(Arc::new(harness), plan, progress)).await;
+        if self.json {
+            output.line(report.to_json())?;
+        } else {
+            output.line(&report)?;
+        }
+        if report.is_success() {
+            Ok(())
+        } else {
+            Err(Failure::Negative)
+        }
+    }
+}
+
+fn list(plan: &Plan, json: bool, output: &mut Output) -> Result<()> {
+    for case in cases().iter().filter(|case| plan.has(case)) {
+        if json {
+            output.json(&serde_json::json!({
+                "id": case.id,
+                "tier": case.tier,
+                "capabilities": case.capabilities,
+                "proves": case.proves,
+            }))?;
+        } else {
+            output.line(format!("{}  {}", case.id, case.proves))?;
+        }
+    }
+    Ok(())
+}
+
+impl From<Depth> for Tier {
+    fn from(depth: Depth) -> Self {
+        match depth {
+            Depth::Smoke => Self::Smoke,
+            Depth::Standard => Self::Standard,
+            Depth::Deep => Self::Deep,
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! [`Session`]: which storage this run of the command is about.
+
+use storage_core::Storage;
+use storage_factory::{Choice, Factory, StorageUrl};
+
+use crate::failure::Result;
+
+/// The factory, and the URL given with `--url`.
+#[derive(Debug)]
+pub(crate) struct Session {
+    factory: Factory,
+    url: Option<String>,
+}
+
+/// Who said where the data is.
+#[derive(Debug)]
+pub(crate) enum Said {
+    /// `--url`.
+    Argument(StorageUrl),
+    /// A variable, or nobody.
+    Environment(Choice),
+}
+
+impl Session {
+    pub(crate) const fn new(factory: Factory, url: Option<String>) -> Self {
+        Self { factory, url }
+    }
+
+    pub(crate) const fn factory(&self) -> &Factory {
+        &self.factory
+    }
+
+    /// What `--url` said.
+    pub(crate) fn url(&self) -> Option<&str> {
+        self.url.as_deref()
+    }
+
+    /// Where the data is, without opening it.
+    pub(crate) fn said(&self) -> Result<Said> {
+        Ok(match &self.url {
+            Some(url) => Said::Argument(self.factory.parse(url)?),
+            None => Said::Environment(self.factory.choose_from_env()?),
+        })
+    }
+
+    /// Opens the storage, does the work and closes it. Why the work failed matters more than why closing did.
+    pub(crate) async fn with_storage<T>(&self, work: impl AsyncFnOnce(&Storage) -> Result<T>) -> Result<T> {
+        let storage = match &self.url {
+            Some(url) => self.factory.open(url).await?,
+            None => self.factory.open_from_env().await?,
+        };
+        let done = work(&storage).await;
+        let closed = storage.close().await;
+        let done = done?;
+        closed?;
+        Ok(done)
+    }
+}
+
+impl Said {
+    /// The storage, and where documents and logs are when that is another one.
+    pub(crate) const fn urls(&self) -> (&StorageUrl, Option<&StorageUrl>) {
+        match self {
+            Self::Argument(url) => (url, None),
+            Self::Environment(choice) => choice.urls(),
+        }
+    }
+}

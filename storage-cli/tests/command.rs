@@ -1,0 +1,14 @@
+//! The `storage` command as a person or a script runs it.
+#![cfg(all(feature = "fs", feature = "sqlite"))]
+#![allow(clippy::unwrap_used, reason = "a failed expectation is how a test fails")]
+
+mod command {
+    mod conformance;
+    mod documents;
+    mod executions;
+    mod logs;
+    mod objects;
+    mod settings;
+    mod shell;
+    mod tour;
+}
