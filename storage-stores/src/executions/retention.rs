@@ -78,7 +78,7 @@ impl Executions {
         let mut finished = Vec::new();
         for state in [ExecutionState::Completed, ExecutionState::Error] {
             let mut found = self.find_by_state(state.as_str()).await?;
-            while let Some(document) = found.next().await? {
+            while let Some(document) = found.next(&mut report.unreadable).await? {
                 match Execution::from_stored(document.id.as_str(), &document.value) {
                     Ok(Execution {
                         id, created, updated, ..
@@ -108,7 +108,7 @@ impl Executions {
     async fn finish_deletions(&self) -> Result<u64> {
         let mut finished = 0;
         let mut marks = self.find_by_state(Bson::Null).await?;
-        while let Some(mark) = marks.next().await? {
+        while let Some(mark) = marks.next(&mut Vec::new()).await? {
             self.finish_deletion(mark.id.as_str(), &mark.version).await?;
             finished += 1;
         }

@@ -4,6 +4,7 @@ use storage_core::ErrorKind;
 use storage_core::bson::{Document, doc};
 use storage_stores::executions::{ExecutionQuery, ExecutionState, ExecutionStorage, RetentionPolicy};
 
+use crate::faulty::{Fault, each_call};
 use crate::place::{Place, execution, laws, program};
 
 laws! {
@@ -12,6 +13,7 @@ laws! {
     a_broken_current_pointer_stops_a_delete_before_anything_is_deleted,
     a_document_copied_under_another_id_is_corrupt,
     a_corrupt_execution_can_be_deleted_and_saved_anew,
+    damage_nobody_can_go_past_is_an_error_and_not_a_list,
 }
 
 async fn put(place: &Place, collection: &str, id: &str, document: Document) {
@@ -155,4 +157,23 @@ async fn a_corrupt_execution_can_be_deleted_and_saved_anew(place: &Place) {
             assert_eq!(storage.get_execution("e").await.unwrap(), None);
         }
     }
+}
+
+/// A damaged document is stepped over; a damaged collection is not tried again for ever.
+async fn damage_nobody_can_go_past_is_an_error_and_not_a_list(place: &Place) {
+    let storage = place.open().await;
+    for id in 0..250 {
+        storage.save_program(&program(&format!("{id:03}"))).await.unwrap();
+    }
+    let pages = each_call(place, Fault::Damaged, async |damaged, page| {
+        match damaged.list_programs().await {
+            Ok(listed) => listed.all().unwrap().len() == 250,
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Corrupt, "at page {page}");
+                false
+            }
+        }
+    })
+    .await;
+    assert!(pages >= 2, "{pages}");
 }

@@ -16,6 +16,8 @@ use crate::place::Place;
 pub(crate) enum Fault {
     BeforeTheCall,
     AfterTheCall,
+    /// Not dead, but what it reads from there on is damaged.
+    Damaged,
 }
 
 struct Faulty {
@@ -95,6 +97,7 @@ impl Faulty {
                 work.await?;
                 Err(died(Applied::Unknown))
             }
+            Event::Dies(Fault::Damaged) => Err(Error::corrupt("the catalog", "it is damaged")),
             Event::Dies(_) => Err(died(Applied::No)),
         }
     }

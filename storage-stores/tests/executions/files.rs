@@ -105,6 +105,9 @@ async fn a_damaged_file_hides_no_healthy_one_and_is_not_overwritten() {
                     .collect::<Vec<_>>(),
                 ["healthy"]
             );
+            assert_eq!(listed.unreadable.len(), 1, "{:?}", listed.unreadable);
+            assert_eq!(listed.unreadable[0].kind(), ErrorKind::Corrupt);
+            assert!(listed.unreadable[0].key().unwrap().contains("damaged"));
             let error = storage.save_program(&program("damaged")).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Corrupt);
             assert_eq!(fs::read(&path).unwrap(), damaged);
