@@ -1,0 +1,21 @@
+//! Side-by-side measurements: our crates and the peers on the same work with the same guarantees, interleaved in one process.
+//!
+//! `cargo run --release -p storage-bench -- [DIR]`; `DIR` is where the data goes, so name a real disk, not memory. Ratios are to be
+//! read, never absolute times: machines differ. A table whose control is off by more than 10 % is marked unusable.
+#![allow(clippy::print_stdout, reason = "a program that prints tables")]
+
+mod fs;
+mod sqlite;
+mod table;
+
+use std::path::PathBuf;
+
+#[tokio::main]
+async fn main() -> table::Outcome {
+    let place = std::env::args_os().nth(1).map(PathBuf::from).unwrap_or_else(std::env::temp_dir);
+    let directory = tempfile::tempdir_in(place)?;
+    fs::durable_put(directory.path()).await?;
+    fs::hot_read(directory.path()).await?;
+    sqlite::point_read(directory.path()).await?;
+    Ok(())
+}
