@@ -180,7 +180,7 @@ pub(crate) fn check_kind<R: fmt::Debug>(
 }
 
 /// Registers the cases of a file: `cases! { group: tier [Capabilities] name = "what it proves"; … }`, where a case that needs longer
-/// than its tier says so with `tier [..] timeout 300 name = …` in seconds. Also defines the macro `group!` that
+/// than its tier says so with `tier [..] name timeout 300 = …` in seconds. Also defines the macro `group!` that
 /// [`suite!`](crate::suite) calls to make a test of each.
 macro_rules! cases {
     ($($input:tt)+) => {
@@ -191,7 +191,7 @@ macro_rules! cases {
 /// `$d` is a dollar sign, for the inner macro.
 macro_rules! cases_with {
     (($d:tt) $group:ident:
-        $($tier:ident [$($capability:ident),*] $(timeout $seconds:literal)? $name:ident = $proves:literal;)+) => {
+        $($tier:ident [$($capability:ident),*] $name:ident $(timeout $seconds:literal)? = $proves:literal;)+) => {
         pub(crate) const CASES: &[$crate::case::Case] = &[$(
             $crate::case::Case {
                 id: {

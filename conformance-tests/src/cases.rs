@@ -3,19 +3,28 @@
 //! A new group is one `mod` line and one name in `groups!`, both in alphabetical order.
 
 mod bulk;
+mod concurrency;
+mod conditional;
+mod declaration;
 mod document_conditions;
 mod document_names;
 mod document_values;
 mod documents;
+mod errors;
 mod harness;
 mod index;
 mod index_build;
+mod lifecycle;
+mod limits;
+mod listing;
+mod names;
 mod objects;
 mod pages;
 mod query;
 mod reference;
 mod sample;
 mod unique;
+mod uploads;
 
 /// `$d` is a dollar sign, for the inner macro.
 macro_rules! groups {
@@ -38,15 +47,24 @@ macro_rules! groups {
 
 groups! { ($)
     bulk
+    concurrency
+    conditional
+    declaration
     document_conditions
     document_names
     document_values
     documents
+    errors
     harness
     index
     index_build
+    lifecycle
+    limits
+    listing
+    names
     objects
     pages
     query
     unique
+    uploads
 }

@@ -22,6 +22,7 @@ pub struct InMemory<M, F> {
     label: Label,
     adapter: F,
     places: Mutex<HashMap<Place, M>>,
+    secrets: Vec<String>,
 }
 
 impl<M, F> InMemory<M, F>
@@ -35,7 +36,15 @@ where
             label: Label::new(backend, ""),
             adapter,
             places: Mutex::default(),
+            secrets: Vec::new(),
         }
+    }
+
+    /// Names a secret the adapters are given, such as a key, which must show nowhere.
+    #[must_use]
+    pub fn with_secret(mut self, secret: impl Into<String>) -> Self {
+        self.secrets.push(secret.into());
+        self
     }
 }
 
@@ -66,6 +75,10 @@ where
             .unwrap_or_else(PoisonError::into_inner)
             .remove(place);
         Ok(())
+    }
+
+    fn secrets(&self) -> &[String] {
+        &self.secrets
     }
 }
 

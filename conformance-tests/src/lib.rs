@@ -1,9 +1,55 @@
-//! The conformance suite of the storage library.
+//! The conformance suite of the storage library: the public tests every backend, layer and store runs.
+//!
+//! An adapter says in its [`Declaration`](storage_core::Declaration) what it can do. The suite holds it to every word, and to every
+//! word that is missing: a case that needs something that is not declared is not skipped; in its place the suite checks that asking
+//! for it is refused with `Unsupported` before any effect. The suite itself is tested against adapters with one known fault each.
+//!
+//! # How to run it against your backend
+//!
+//! Put this into `tests/conformance.rs`, with a [`Harness`] that opens your adapter. Every case becomes a test.
+//!
+//! ```
+//! use std::{collections::HashMap, sync::Arc, sync::Mutex};
+//! use conformance_tests::{Harness, Label, Place};
+//! use storage_core::{Memory, Result, StorageAdapter};
+//!
+//! #[derive(Default)]
+//! struct Mine(Mutex<HashMap<Place, Memory>>);
+//!
+//! #[async_trait::async_trait]
+//! impl Harness for Mine {
+//!     fn label(&self) -> Label {
+//!         Label::new("mine", "")
+//!     }
+//!     async fn open(&self, place: &Place) -> Result<Arc<dyn StorageAdapter>> {
+//!         Ok(Arc::new(self.0.lock().unwrap().entry(place.clone()).or_default().clone()))
+//!     }
+//!     async fn wipe(&self, place: &Place) -> Result<()> {
+//!         self.0.lock().unwrap().remove(place);
+//!         Ok(())
+//!     }
+//! }
+//! conformance_tests::suite!(Mine::default());
+//! ```
+//!
+//! A [`Place`] is a namespace the suite makes up: use its text as a directory, a database or a prefix. Opening one twice gives two
+//! independent clients of the same data. What stands on a medium in memory needs no harness of its own: see [`InMemory`].
+//!
+//! A backend whose documents come from `Overlay` opens `Overlay::new(MyBackend)`, and the suite checks both.
+//!
+//! # Cases, tiers, reports
+//!
+//! [`cases`] gives every case with its id, tier and the sentence it proves; `CATALOGUE.md` is written from it. Deep cases are
+//! ignored unless asked for with `--ignored`. `CONFORMANCE_SEED` sets what random choices begin from.
+//!
+//! A program runs a [`Plan`] with [`run`] and gets a [`Report`], as text, JSON or Markdown. A failure that is known is given a
+//! [`Waiver`] with a reason and a day it ends on; the case still runs, and fails the run once it passes.
 
 #![deny(dead_code)]
 
 mod case;
 mod cases;
+mod catalogue;
 mod clock;
 mod context;
 mod date;
@@ -16,9 +62,12 @@ mod random;
 mod registry;
 mod report;
 mod runner;
+mod settle;
+mod struck;
 mod twin;
 
 pub use self::case::{Case, Failure, Tier, Verdict};
+pub use self::catalogue::catalogue;
 pub use self::clock::TestClock;
 pub use self::context::Ctx;
 pub use self::harness::{Harness, Label, Place, Waiver};
@@ -28,3 +77,4 @@ pub use self::random::Random;
 pub use self::registry::{case, cases};
 pub use self::report::{CaseReport, Outcome, Report, SCHEMA};
 pub use self::runner::{run, run_one, run_test};
+pub use self::struck::{Struck, struck};

@@ -90,7 +90,7 @@ impl Storage {
     pub fn require(&self, capabilities: &[Capability]) -> Result<()> {
         for capability in capabilities {
             self.require_one(*capability)
-                .map_err(|error| error.with_operation("open storage"))?;
+                .map_err(|error| self.stamped(error, "open storage", ""))?;
         }
         Ok(())
     }

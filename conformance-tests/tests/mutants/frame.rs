@@ -208,6 +208,9 @@ pub(crate) trait Fault: fmt::Debug + Default + Send + Sync + 'static {
     }
 }
 
+/// What a fault that leaks secrets leaks.
+pub(crate) const SECRET: &str = "correct-horse-battery-staple";
+
 /// The reference adapter with one fault.
 #[derive(Debug)]
 pub(crate) struct Mutant<F> {
@@ -238,6 +241,7 @@ pub(crate) async fn assert_killed<F: Fault>(mutant: &str, cases: &[&str]) {
         let harness = InMemory::new(mutant, |medium: (Memory, Arc<F>)| {
             Arc::new(Mutant::new(medium)) as _
         });
+        let harness = harness.with_secret(SECRET);
         let plan = Plan::new().only(*case).tier(Tier::Deep);
         let report = conformance_tests::run(Arc::new(harness), plan, |_| ()).await;
         assert_eq!(report.cases.len(), 1, "{mutant}: {report}");

@@ -1,0 +1,49 @@
+//! The catalogue of cases as a document, written from the registry.
+
+use crate::case::Case;
+use crate::registry::cases;
+use crate::struck::struck;
+
+/// Every case, and every case that was struck, as Markdown.
+pub fn catalogue() -> String {
+    let mut text = format!(
+        "# Catalogue of the conformance suite\n\n\
+         {} cases. A case that needs a capability that is not declared is not skipped: the refusal of that capability is checked\n\
+         in its place. An id never changes its meaning.\n\n\
+         This file is written by `UPDATE_CATALOGUE=1 cargo test -p conformance-tests --test catalogue`.\n",
+        cases().len()
+    );
+    let mut group = "";
+    for case in cases() {
+        let (its_group, _) = case.id.split_once('.').unwrap_or((case.id, ""));
+        if its_group != group {
+            group = its_group;
+            text.push_str(&format!(
+                "\n## {group}\n\n| case | tier | needs | proves |\n|---|---|---|---|\n"
+            ));
+        }
+        text.push_str(&row(case));
+    }
+    text.push_str(
+        "\n## Struck\n\nNamed by the design, and not part of the suite.\n\n| name | why |\n|---|---|\n",
+    );
+    for struck in struck() {
+        text.push_str(&format!("| `{}` | {} |\n", struck.name, struck.why));
+    }
+    text
+}
+
+fn row(case: &Case) -> String {
+    let needs: Vec<&str> = case
+        .capabilities
+        .iter()
+        .map(|capability| capability.as_str())
+        .collect();
+    let proves = case.proves.replace('|', "\\|");
+    format!(
+        "| `{}` | {} | {} | {proves} |\n",
+        case.id,
+        case.tier.as_str(),
+        needs.join(", ")
+    )
+}
