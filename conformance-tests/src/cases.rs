@@ -2,6 +2,7 @@
 //!
 //! A new group is one `mod` line and one name in `groups!`, both in alphabetical order.
 
+mod batch;
 mod bulk;
 mod concurrency;
 mod conditional;
@@ -11,12 +12,17 @@ mod document_names;
 mod document_values;
 mod documents;
 mod errors;
+mod expiry;
+mod fence;
 mod harness;
 mod index;
 mod index_build;
+mod lease;
 mod lifecycle;
 mod limits;
 mod listing;
+mod log;
+mod log_follow;
 mod names;
 mod objects;
 mod pages;
@@ -46,6 +52,7 @@ macro_rules! groups {
 }
 
 groups! { ($)
+    batch
     bulk
     concurrency
     conditional
@@ -55,12 +62,17 @@ groups! { ($)
     document_values
     documents
     errors
+    expiry
+    fence
     harness
     index
     index_build
+    lease
     lifecycle
     limits
     listing
+    log
+    log_follow
     names
     objects
     pages
