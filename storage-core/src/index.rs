@@ -126,7 +126,7 @@ impl Index {
         } else {
             return Ok(());
         };
-        Err(Error::invalid_argument(format!("index {:?} {problem}", self.name)).with_key(&self.name))
+        Err(Error::invalid_argument(format!("index {:?} {problem}", self.name)))
     }
 
     /// The keys of a document.

@@ -16,7 +16,7 @@ fn check(what: &'static str, name: &str) -> Result<()> {
     } else {
         return Ok(());
     };
-    Err(Error::new(ErrorKind::InvalidName, format!("{what} {name:?} {problem}")).with_key(name))
+    Err(Error::new(ErrorKind::InvalidName, format!("{what} {name:?} {problem}")))
 }
 
 macro_rules! name {

@@ -175,7 +175,6 @@ fn missing(index: &Name) -> Error {
         ErrorKind::NotFound,
         format!("there is no index {:?}", index.as_str()),
     )
-    .with_key(index.as_str())
 }
 
 fn unregister(session: &mut Session, number: i64) -> Result<()> {

@@ -202,7 +202,7 @@ impl Collection {
 
     fn table(&self, name: &str) -> Result<&IndexTable> {
         self.indexes.get(name).ok_or_else(|| {
-            Error::new(ErrorKind::NotFound, format!("there is no index {name:?}")).with_key(name)
+            Error::new(ErrorKind::NotFound, format!("there is no index {name:?}"))
         })
     }
 

@@ -31,6 +31,8 @@ impl Engine {
     ) -> Result<bool> {
         index.check()?;
         let mut backoff = Backoff::new();
+        // Of several who ask at once, only the one that registered it made it.
+        let mut created = false;
         loop {
             let base = self.catalog(collection).await?;
             let mut known = base
@@ -48,13 +50,16 @@ impl Engine {
                 ));
             }
             if known.clone().any(|generation| generation.state == Stage::Ready) {
-                return Ok(false);
+                return Ok(created);
             }
             let generation = match known.next() {
                 // Another builder is at it, or was: what it did counts, the rest is done here.
                 Some(building) => building.clone(),
                 None => match self.register(collection, &base, index).await? {
-                    Some(generation) => generation,
+                    Some(generation) => {
+                        created = true;
+                        generation
+                    }
                     None => {
                         backoff.pause().await?;
                         continue;
@@ -62,7 +67,7 @@ impl Engine {
                 },
             };
             if self.build(collection, &generation, now).await? {
-                return Ok(true);
+                return Ok(created);
             }
             backoff.pause().await?;
         }

@@ -174,5 +174,4 @@ pub(super) fn no_index(index: &Name) -> Error {
         ErrorKind::NotFound,
         format!("there is no index {:?}", index.as_str()),
     )
-    .with_key(index.as_str())
 }
