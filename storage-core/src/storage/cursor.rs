@@ -187,7 +187,10 @@ impl<T: Serialize + DeserializeOwned + Send + Sync> Found<T> {
             if !self.more {
                 return Ok(None);
             }
-            self.fetch().await?;
+            // There is no way past a page that is damaged as a whole; without this a caller that skips `Corrupt` never ends.
+            let fetched = self.fetch().await;
+            self.more &= !matches!(&fetched, Err(error) if error.kind() == ErrorKind::Corrupt);
+            fetched?;
         }
         self.page.pop_front().map(Document::read).transpose()
     }
