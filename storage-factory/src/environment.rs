@@ -40,7 +40,7 @@ pub const VARIABLES: &[Variable] = &[
     },
     Variable {
         name: "MONGODB_URL",
-        meaning: "selects MongoDB; an error together with `STORAGE_DATA_DIR`",
+        meaning: "selects MongoDB, never files: an error until a version has the feature `mongo`; one together with `STORAGE_DATA_DIR` too",
     },
     Variable {
         name: "MONGODB_URI",

@@ -1,5 +1,6 @@
 //! URLs open what they say, on real files.
 #![cfg(all(feature = "fs", feature = "sqlite"))]
+#![allow(clippy::unwrap_used, reason = "a failed expectation is how a test fails")]
 
 use std::path::Path;
 
@@ -156,6 +157,29 @@ async fn a_pair_whose_second_half_cannot_open_releases_the_first() {
         .unwrap_err();
     // A handle that was left open would hold the write-ahead log.
     assert!(!Path::new(&path).join("objects.db-wal").exists());
+}
+
+#[tokio::test]
+async fn closing_a_pair_closes_both() {
+    let (_keep, path) = directory();
+    let (objects, documents) = (format!("{path}/objects.db"), format!("{path}/documents.db"));
+    let factory = Factory::default();
+    let storage = factory
+        .open_pair(&format!("sqlite:{objects}"), &format!("sqlite:{documents}"))
+        .await
+        .unwrap();
+    storage.objects().write("a", "x").await.unwrap();
+    storage.log("events").append("x").await.unwrap();
+    let logs = [format!("{objects}-wal"), format!("{documents}-wal")];
+    assert!(
+        logs.iter().all(|log| Path::new(log).exists()),
+        "an open database has its write-ahead log"
+    );
+    storage.close().await.unwrap();
+    assert!(
+        !logs.iter().any(|log| Path::new(log).exists()),
+        "a closed one has none"
+    );
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ pub(crate) enum Command {
     /// Print a document as JSON
     Get(Get),
     /// Find documents; one line of JSON each, with id, version and value
-    Find(find::Find),
+    Find(Box<find::Find>),
     /// Delete documents; deleting what is not there is fine
     Rm(Rm),
     /// The names of collections

@@ -71,6 +71,9 @@ struct Operand {
     text: String,
 }
 
+/// How a field is compared with a value.
+type Compare = fn(FieldPath, Bson) -> Query;
+
 impl FromStr for Operand {
     type Err = String;
 
@@ -108,7 +111,7 @@ impl Find {
 
     fn query(&self) -> Result<Query> {
         let mut filter = Filter::All;
-        let comparisons: [(&[Operand], fn(FieldPath, Bson) -> Query); 6] = [
+        let comparisons: [(&[Operand], Compare); 6] = [
             (&self.eq, Query::eq),
             (&self.ne, Query::ne),
             (&self.lt, Query::lt),
