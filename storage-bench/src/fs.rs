@@ -12,7 +12,9 @@ use crate::table::{Outcome, Table};
 const KIBIBYTE: usize = 1024;
 
 async fn ours(directory: &Path) -> Result<Storage, Box<dyn std::error::Error + Send + Sync>> {
-    Ok(Storage::new(storage_fs::Fs::open(storage_fs::FsConfig::new(directory.join("ours"))).await?))
+    Ok(Storage::new(
+        storage_fs::Fs::open(storage_fs::FsConfig::new(directory.join("ours"))).await?,
+    ))
 }
 
 fn peer(directory: &Path) -> Result<Arc<LocalFileSystem>, Box<dyn std::error::Error + Send + Sync>> {
@@ -40,7 +42,12 @@ pub(crate) async fn durable_put(directory: &Path) -> Outcome {
         .contender("object_store local, fsync on", move |number| {
             let (store, bytes) = (Arc::clone(&store), bytes.clone());
             async move {
-                store.put(&format!("puts/{}.bin", number % 16).into(), PutPayload::from(bytes)).await?;
+                store
+                    .put(
+                        &format!("puts/{}.bin", number % 16).into(),
+                        PutPayload::from(bytes),
+                    )
+                    .await?;
                 Ok(())
             }
         })

@@ -12,7 +12,10 @@ use std::path::PathBuf;
 
 #[tokio::main]
 async fn main() -> table::Outcome {
-    let place = std::env::args_os().nth(1).map(PathBuf::from).unwrap_or_else(std::env::temp_dir);
+    let place = std::env::args_os()
+        .nth(1)
+        .map(PathBuf::from)
+        .unwrap_or_else(std::env::temp_dir);
     let directory = tempfile::tempdir_in(place)?;
     fs::durable_put(directory.path()).await?;
     fs::hot_read(directory.path()).await?;

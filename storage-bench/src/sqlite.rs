@@ -16,14 +16,19 @@ struct Row {
     text: String,
 }
 
-const ROWS: u64 = 10_000;
+/// As many as fit into the page cache of one connection, so that the code is measured and not the disk.
+const ROWS: u64 = 4_000;
 
 /// Reads of one document of about 1 KiB by id, decoded into a struct.
 pub(crate) async fn point_read(directory: &Path) -> Outcome {
     let config = storage_sqlite::SqliteConfig::new(directory.join("ours.db"));
     let storage = Storage::new(storage_sqlite::Sqlite::open(config).await?);
     let rows = storage.collection::<Row>("rows");
-    let row = Row { name: "Ada".into(), age: 36, text: "x".repeat(950) };
+    let row = Row {
+        name: "Ada".into(),
+        age: 36,
+        text: "x".repeat(950),
+    };
     let ids: Vec<String> = (0..ROWS).map(|number| format!("row-{number:06}")).collect();
     for chunk in ids.chunks(1000) {
         for result in rows.put_many(chunk.iter().map(|id| (id, &row))).await? {
@@ -51,9 +56,14 @@ pub(crate) async fn point_read(directory: &Path) -> Outcome {
                 let connection = taken.ok_or("the pool is empty")?;
                 let id = format!("row-{:06}", number * 7919 % ROWS);
                 let row: Row = {
-                    let mut statement = connection.prepare_cached("SELECT name, age, text FROM rows WHERE id = ?1")?;
+                    let mut statement =
+                        connection.prepare_cached("SELECT name, age, text FROM rows WHERE id = ?1")?;
                     statement.query_row([id], |row| {
-                        Ok(Row { name: row.get(0)?, age: row.get(1)?, text: row.get(2)? })
+                        Ok(Row {
+                            name: row.get(0)?,
+                            age: row.get(1)?,
+                            text: row.get(2)?,
+                        })
                     })?
                 };
                 assert_eq!(row.age, 36);
@@ -77,7 +87,10 @@ fn by_hand(
     connection.execute_batch("CREATE TABLE rows (id TEXT PRIMARY KEY, name TEXT, age INTEGER, text TEXT)")?;
     let transaction = connection.transaction()?;
     for id in ids {
-        transaction.execute("INSERT INTO rows VALUES (?1, ?2, ?3, ?4)", (id, &row.name, row.age, &row.text))?;
+        transaction.execute(
+            "INSERT INTO rows VALUES (?1, ?2, ?3, ?4)",
+            (id, &row.name, row.age, &row.text),
+        )?;
     }
     transaction.commit()?;
     let pool: Result<Vec<_>, _> = (0..4).map(|_| Connection::open(path)).collect();
