@@ -224,19 +224,24 @@ async fn delete_if_race_has_one_winner(ctx: &Ctx) -> Verdict {
     );
     for round in 0..10 {
         let version = first.put("ada", &doc! { "n": 1_i64 }).await?;
-        let (putting, deleting) = (first.clone(), second.clone());
-        let (to_put, to_delete) = (version.clone(), version);
-        let put = tokio::spawn(async move {
-            putting
-                .put_if("ada", &doc! { "n": 2_i64 }, to_put)
-                .await
-                .map(|_| ())
-        });
-        let delete = tokio::spawn(async move { deleting.delete_if("ada", to_delete).await });
-        let results = [
-            put.await.map_err(|error| error.to_string())?,
-            delete.await.map_err(|error| error.to_string())?,
-        ];
+        let contend = |put: bool| {
+            let (first, second, version) = (first.clone(), second.clone(), version.clone());
+            async move {
+                match put {
+                    true => first
+                        .put_if("ada", &doc! { "n": 2_i64 }, version)
+                        .await
+                        .map(|_| ()),
+                    false => second.delete_if("ada", version).await,
+                }
+            }
+        };
+        // Each goes first in every other round.
+        let put_first = round % 2 == 0;
+        let mut results = in_parallel([contend(put_first), contend(!put_first)]).await?;
+        if !put_first {
+            results.reverse();
+        }
         ensure_eq!(
             winners(&results, ErrorKind::PreconditionFailed)?,
             1,

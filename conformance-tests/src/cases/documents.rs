@@ -1,10 +1,15 @@
 //! Documents: put, get, delete, update, and who sees what.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use storage_core::bson::{Bson, doc};
 use storage_core::{ErrorKind, Query};
 
 use super::sample::{documents, ids, in_parallel};
 use crate::case::{Verdict, cases, ensure, ensure_eq, ensure_kind};
+use crate::clock::TestClock;
 use crate::context::Ctx;
 
 cases! { documents:
@@ -19,6 +24,7 @@ cases! { documents:
     standard [Documents] readers_see_whole_documents = "a reader beside a writer sees one state or another, never a mix";
     standard [Documents] all_in_order_of_ids = "every document comes once, in the UTF-8 byte order of ids";
     standard [Documents] errors_name_operation_and_document = "an error says which document of which collection was concerned, and on which backend";
+    standard [Documents] sweep_beside_writers_loses_nothing = "housekeeping beside writers that delete and insert anew takes nothing away";
     standard [Documents] survive_reopen = "documents and versions are the same after closing and opening again";
 }
 
@@ -340,5 +346,50 @@ async fn survive_reopen(ctx: &Ctx) -> Verdict {
         "all documents after a reopen"
     );
     people.put_if("ada", &doc! {}, ada).await?;
+    Ok(())
+}
+
+async fn sweep_beside_writers_loses_nothing(ctx: &Ctx) -> Verdict {
+    // So far ahead that everything is old enough to be worth a look.
+    let ahead = Arc::new(TestClock::default());
+    ahead.advance(Duration::from_secs(3600 * 24 * 400));
+    let sweeping = ctx.second_with(ahead).await?;
+    let enough = Arc::new(AtomicBool::new(false));
+    let writers = [ctx.storage().clone(), ctx.second().await?]
+        .into_iter()
+        .enumerate()
+        .map(|(writer, storage)| {
+            let enough = enough.clone();
+            tokio::spawn(async move {
+                let people = documents(&storage, "people");
+                let mut round = 0;
+                while !enough.load(Ordering::Acquire) || round < 8 {
+                    let id = format!("{writer}-{}", round % 4);
+                    if !people.delete(&id).await? && round >= 4 {
+                        return Ok(Some(id));
+                    }
+                    tokio::task::yield_now().await;
+                    people.insert(&id, &doc! { "round": round }).await?;
+                    tokio::task::yield_now().await;
+                    round += 1;
+                }
+                Ok::<_, storage_core::Error>(None)
+            })
+        });
+    let writers: Vec<_> = writers.collect();
+    for _ in 0..40 {
+        sweeping.sweep().await?;
+        tokio::task::yield_now().await;
+    }
+    enough.store(true, Ordering::Release);
+    for writer in writers {
+        let lost = writer.await.map_err(|error| error.to_string())??;
+        ensure_eq!(lost, None, "a document that was inserted and is gone");
+    }
+    ensure_eq!(
+        documents(ctx.storage(), "people").count(Query::all()).await?,
+        8,
+        "all that were inserted last"
+    );
     Ok(())
 }

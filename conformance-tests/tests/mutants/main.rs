@@ -2,12 +2,18 @@
 //!
 //! A mutant is a [`Fault`]: the reference adapter, one method of which is replaced. [`kills!`] makes its test.
 
+#![allow(clippy::unwrap_used, reason = "a mutant that cannot go on panics")]
+
 mod conditions;
 mod declaration;
+mod documents;
 mod frame;
 mod listing;
+mod logs;
 mod names;
 mod objects;
+mod overlay;
+mod queries;
 
 /// `kills! { Fault: "case", "case"; … }` makes a test of each mutant: every case named must fail on it, or time out.
 macro_rules! kills {
