@@ -32,9 +32,19 @@ pub(crate) fn program(path: impl AsRef<std::ffi::OsStr>) -> Command {
     command
 }
 
-/// Takes the library's own variables away (`STORAGE_URL` and its kin), so that the command finds its defaults.
+/// The variables that choose where data lies; README lists them.
+const SETTINGS: [&str; 6] = [
+    "MONGODB_URI",
+    "MONGODB_URL",
+    "STORAGE_DATA_DIR",
+    "STORAGE_DOCUMENTS_URL",
+    "STORAGE_OBJECTS_URL",
+    "STORAGE_URL",
+];
+
+/// Takes the library's own variables away, so that the command finds its defaults and no developer's data.
 pub(crate) fn without_settings(command: &mut Command) -> &mut Command {
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("STORAGE_")) {
+    for name in SETTINGS {
         command.env_remove(name);
     }
     command

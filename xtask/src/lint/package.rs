@@ -21,7 +21,7 @@ const BY_CARGO: [&str; 4] = [
 ];
 
 /// What else may lie in a crate's own directory.
-const FILES: [&str; 3] = ["README.md", "CHANGELOG.md", "build.rs"];
+const FILES: [&str; 4] = ["README.md", "CHANGELOG.md", "CATALOGUE.md", "build.rs"];
 
 /// What a crate may bring in directories. Anything else strayed in.
 const DIRECTORIES: [&str; 4] = ["src", "tests", "examples", "benches"];

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, IsTerminal, pipe, stdout};
 
 use super::totals::Totals;
 use crate::Result;
-use crate::cargo::{cargo, describe};
+use crate::cargo::{cargo, describe, without_settings};
 
 /// Runs every test, shows cargo's output as it comes and adds its summary lines to the totals.
 pub(super) fn run(for_tests: &[&str], totals: &mut Totals) -> Result<()> {
@@ -19,6 +19,7 @@ pub(super) fn run(for_tests: &[&str], totals: &mut Totals) -> Result<()> {
         command.arg("--color=always");
     }
     command.arg("--").args(for_tests);
+    without_settings(&mut command);
     println!("{}", describe(&command));
 
     // One pipe for both streams: cargo names a test program on one, and the program answers on the other.
