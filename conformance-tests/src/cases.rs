@@ -40,7 +40,7 @@ macro_rules! groups {
 
         /// Makes a test of every case of the suite: `conformance_tests::suite!(MyHarness::new());`.
         ///
-        /// The argument is any expression that gives a [`Harness`]($d crate::Harness); it may `.await`, and it is evaluated once for
+        /// The argument is any expression that gives a `Harness`; it may `.await`, and it is evaluated once for
         /// each test. Put the call in a module of its own where one file tests several adapters.
         #[macro_export]
         macro_rules! suite {

@@ -126,7 +126,10 @@ impl Index {
         } else {
             return Ok(());
         };
-        Err(Error::invalid_argument(format!("index {:?} {problem}", self.name)))
+        Err(Error::invalid_argument(format!(
+            "index {:?} {problem}",
+            self.name
+        )))
     }
 
     /// The keys of a document.

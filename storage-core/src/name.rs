@@ -16,7 +16,10 @@ fn check(what: &'static str, name: &str) -> Result<()> {
     } else {
         return Ok(());
     };
-    Err(Error::new(ErrorKind::InvalidName, format!("{what} {name:?} {problem}")))
+    Err(Error::new(
+        ErrorKind::InvalidName,
+        format!("{what} {name:?} {problem}"),
+    ))
 }
 
 macro_rules! name {

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 
 use storage_core::{
-    Access, Error, ErrorKind, Explanation, Filter, FindPage, FindRequest, Name, Plan, Position, Result, StoredDocument,
-    sort_key,
+    Access, Error, ErrorKind, Explanation, Filter, FindPage, FindRequest, Name, Plan, Position, Result,
+    StoredDocument, sort_key,
 };
 
 use self::candidates::{count_range, walk, walk_rows};
@@ -249,7 +249,10 @@ fn sorted(
         && let Some(id) = last
     {
         let id = storage_core::DocumentId::new(id)?;
-        let next = Some(Position { values: Vec::new(), id });
+        let next = Some(Position {
+            values: Vec::new(),
+            id,
+        });
         return Ok(Short::Done(FindPage {
             documents,
             unreadable,

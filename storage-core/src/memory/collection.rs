@@ -201,9 +201,9 @@ impl Collection {
     }
 
     fn table(&self, name: &str) -> Result<&IndexTable> {
-        self.indexes.get(name).ok_or_else(|| {
-            Error::new(ErrorKind::NotFound, format!("there is no index {name:?}"))
-        })
+        self.indexes
+            .get(name)
+            .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no index {name:?}")))
     }
 
     pub(super) fn plan(&self, request: &FindRequest) -> Result<Plan> {
@@ -236,7 +236,11 @@ impl Collection {
             Some(last) if more => Some(Position::of(&last.body, &last.id, &request.sort)?),
             _ => None,
         };
-        Ok(FindPage { documents, unreadable: Vec::new(), next })
+        Ok(FindPage {
+            documents,
+            unreadable: Vec::new(),
+            next,
+        })
     }
 
     pub(super) fn count(&self, request: &FindRequest) -> Result<u64> {

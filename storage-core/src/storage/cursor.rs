@@ -164,7 +164,11 @@ impl<T: Serialize + DeserializeOwned + Send + Sync> Collection<T> {
             self.check_supported(&request)?;
             let most = self.storage.documents_section()?.max_page_documents;
             request.limit = limit.min(usize::try_from(most).unwrap_or(usize::MAX));
-            let mut page = self.storage.adapter().find(&self.checked_name()?, request).await?;
+            let mut page = self
+                .storage
+                .adapter()
+                .find(&self.checked_name()?, request)
+                .await?;
             let stamped = |error| self.storage.stamped(error, FIND, &self.name);
             page.unreadable = page.unreadable.into_iter().map(stamped).collect();
             Ok(page)
