@@ -55,6 +55,7 @@ mod context;
 mod date;
 mod digest;
 mod harness;
+mod history;
 mod in_memory;
 mod plan;
 pub mod processes;

@@ -329,7 +329,7 @@ async fn stable_keys_exactly_once_under_writes(ctx: &Ctx) -> Verdict {
             let key = format!(
                 "k/{:04}/{}",
                 number * 7 % 300,
-                if number % 2 == 0 { "a" } else { "z" }
+                if number.is_multiple_of(2) { "a" } else { "z" }
             );
             writer.write(&key, "x").await?;
             writer.delete(&format!("k/{:04}/a", number * 11 % 300)).await?;

@@ -1,9 +1,13 @@
 //! Objects: bytes under keys, written whole.
 
+mod copies;
+mod reading;
+
 use futures::TryStreamExt;
-use storage_core::{
-    ByteRange, Bytes, Capability, ErrorKind, ListEntry, ListRequest, ReadRequest, Versions, WriteOptions,
-};
+use storage_core::{ByteRange, Bytes, Capability, ErrorKind, ListEntry, ReadRequest, Versions, WriteOptions};
+
+use self::copies::*;
+use self::reading::*;
 
 use crate::case::{Verdict, cases, ensure, ensure_eq, ensure_kind};
 use crate::context::Ctx;
@@ -180,41 +184,6 @@ async fn returned_buffer_is_owned(ctx: &Ctx) -> Verdict {
     expect(ctx, "a", Some(OLD)).await
 }
 
-async fn stat_matches_read_and_list(ctx: &Ctx) -> Verdict {
-    let objects = ctx.storage().objects();
-    for (key, bytes) in [("a", "x"), ("dir/b", ""), ("dir/c", "longer than the others")] {
-        let version = objects.write(key, bytes).await?;
-        let Some(stat) = objects.stat(key).await? else {
-            return Err("a written object has no stat".into());
-        };
-        ensure_eq!(stat.version, version, "the version stat gives for {key:?}");
-        ensure_eq!(stat.size, bytes.len() as u64, "the size stat gives for {key:?}");
-        let read = objects.read_with(key, ReadRequest::default()).await?;
-        ensure_eq!(
-            read.map(|object| object.meta),
-            Some(stat.clone()),
-            "the facts read gives for {key:?}"
-        );
-        let mut request = ListRequest::new(key);
-        request.with_meta = true;
-        let page = objects.list_page(request).await?;
-        let Some(ListEntry::Object(_, Some(listed))) = page.entries.first() else {
-            return Err(format!("a list with facts gives none for {key:?}: {page:?}").into());
-        };
-        ensure_eq!(
-            (listed.size, &listed.version),
-            (stat.size, &stat.version),
-            "the facts list gives for {key:?}"
-        );
-        ensure_eq!(
-            listed.modified.is_some(),
-            stat.modified.is_some(),
-            "whether list knows the time of {key:?}"
-        );
-    }
-    Ok(())
-}
-
 async fn version_changes_on_every_write(ctx: &Ctx) -> Verdict {
     let objects = ctx.storage().objects();
     let unique = ctx.declaration().objects.versions == Versions::Unique;
@@ -249,95 +218,6 @@ async fn version_changes_on_every_write(ctx: &Ctx) -> Verdict {
             "the version of the copy"
         );
     }
-    Ok(())
-}
-
-async fn version_stable_on_read(ctx: &Ctx) -> Verdict {
-    let objects = ctx.storage().objects();
-    let version = objects.write("a", OLD).await?;
-    objects.write("b", "a neighbour").await?;
-    for _ in 0..3 {
-        objects.read("a").await?;
-        objects.read_range("a", ByteRange::Suffix(2)).await?;
-        keys(ctx).await?;
-        if ctx.has(Capability::CreateIfAbsent) {
-            ensure_kind!(
-                objects.create("a", "x").await,
-                ErrorKind::AlreadyExists,
-                "create over an object"
-            );
-        }
-        objects.write("b", "changed").await?;
-        objects.delete("b").await?;
-    }
-    ensure_eq!(
-        objects.stat("a").await?.map(|meta| meta.version),
-        Some(version),
-        "the version after reading"
-    );
-    Ok(())
-}
-
-async fn range_table(ctx: &Ctx) -> Verdict {
-    let objects = ctx.storage().objects();
-    let (whole, far) = (b"0123456789", u64::MAX);
-    objects.write("a", whole.to_vec()).await?;
-    for (range, expected) in [
-        (ByteRange::From(0), "0123456789"),
-        (ByteRange::From(7), "789"),
-        (ByteRange::From(10), ""),
-        (ByteRange::From(11), ""),
-        (ByteRange::From(far), ""),
-        (ByteRange::Bounded(0, 1), "0"),
-        (ByteRange::Bounded(3, 6), "345"),
-        (ByteRange::Bounded(0, 10), "0123456789"),
-        (ByteRange::Bounded(8, 100), "89"),
-        (ByteRange::Bounded(9, far), "9"),
-        (ByteRange::Bounded(4, 4), ""),
-        (ByteRange::Bounded(10, 12), ""),
-        (ByteRange::Bounded(50, 60), ""),
-        (ByteRange::Suffix(0), ""),
-        (ByteRange::Suffix(3), "789"),
-        (ByteRange::Suffix(10), "0123456789"),
-        (ByteRange::Suffix(11), "0123456789"),
-        (ByteRange::Suffix(far), "0123456789"),
-    ] {
-        let mut request = ReadRequest::default();
-        request.range = Some(range);
-        let Some(object) = objects.read_with("a", request).await? else {
-            return Err(format!("{range:?} of an object is None").into());
-        };
-        ensure_eq!(object.bytes.as_ref(), expected.as_bytes(), "{range:?}");
-        ensure_eq!(
-            object.meta.size,
-            10,
-            "the size of the whole object, read by {range:?}"
-        );
-        ensure_eq!(
-            object.range.end - object.range.start,
-            expected.len() as u64,
-            "the range said for {range:?}"
-        );
-        if !expected.is_empty() {
-            ensure_eq!(
-                object.range.start,
-                u64::from(expected.as_bytes()[0] - b'0'),
-                "the start said for {range:?}"
-            );
-        }
-    }
-    Ok(())
-}
-
-async fn range_backwards_is_invalid(ctx: &Ctx) -> Verdict {
-    let objects = ctx.storage().objects();
-    objects.write("a", "0123").await?;
-    let read = objects.read_range("a", ByteRange::Bounded(3, 1)).await;
-    ensure_kind!(
-        read,
-        ErrorKind::InvalidArgument,
-        "a range that ends before it begins"
-    );
     Ok(())
 }
 
@@ -471,115 +351,6 @@ async fn areas_are_apart(ctx: &Ctx) -> Verdict {
         .delete(Area::Overlay, &key, DeleteRequest::default())
         .await?;
     expect(ctx, key.as_str(), Some(OLD)).await
-}
-
-async fn reader_streams_whole(ctx: &Ctx) -> Verdict {
-    let objects = ctx.storage().objects();
-    // Around the size of one piece, 1 MiB, and several of them.
-    for length in [0, 1, 1024 * 1024 - 1, 1024 * 1024, 1024 * 1024 + 1, 2_500_000] {
-        let bytes = ctx.random().bytes(length);
-        let version = objects.write("a", bytes.clone()).await?;
-        let Some(reader) = objects.reader("a").await? else {
-            return Err("no reader of an object".into());
-        };
-        ensure_eq!(reader.meta().version, version, "the version the reader reads");
-        let pieces: Vec<Bytes> = reader.try_collect().await?;
-        ensure!(
-            pieces.concat() == bytes,
-            "the pieces of {length} bytes are not what was written"
-        );
-    }
-    Ok(())
-}
-
-async fn reader_survives_overwrite_or_fails_definitely(ctx: &Ctx) -> Verdict {
-    let objects = ctx.storage().objects();
-    let (old, new) = (vec![b'o'; 3_000_000], vec![b'n'; 3_000_000]);
-    objects.write("a", old.clone()).await?;
-    let Some(mut reader) = objects.reader("a").await? else {
-        return Err("no reader of an object".into());
-    };
-    let mut read = reader.try_next().await?.unwrap_or_default().to_vec();
-    objects.write("a", new).await?;
-    loop {
-        match reader.try_next().await {
-            Ok(Some(piece)) => read.extend_from_slice(&piece),
-            Ok(None) => break,
-            Err(error) => {
-                ensure_eq!(
-                    error.kind(),
-                    ErrorKind::PreconditionFailed,
-                    "how a reader fails when the object is replaced"
-                );
-                return Ok(());
-            }
-        }
-    }
-    ensure!(
-        read == old,
-        "a reader that ended well read {} bytes, not the version it began with",
-        read.len()
-    );
-    Ok(())
-}
-
-async fn copy_missing_source_is_none(ctx: &Ctx) -> Verdict {
-    let objects = ctx.storage().objects();
-    objects.write("target", OLD).await?;
-    ensure_eq!(
-        objects.copy("missing", "target").await?,
-        None,
-        "a copy of nothing"
-    );
-    ensure_eq!(objects.copy("missing", "new").await?, None, "a copy of nothing");
-    expect(ctx, "target", Some(OLD)).await?;
-    expect(ctx, "new", None).await
-}
-
-async fn copy_onto_self(ctx: &Ctx) -> Verdict {
-    let objects = ctx.storage().objects();
-    let before = objects.write("a", OLD).await?;
-    let after = objects.copy("a", "a").await?;
-    ensure!(after.is_some(), "a copy onto itself found nothing");
-    expect(ctx, "a", Some(OLD)).await?;
-    ensure_eq!(
-        objects.stat("a").await?.map(|meta| meta.version),
-        after,
-        "the version after a copy onto itself"
-    );
-    if ctx.declaration().objects.versions == Versions::Unique {
-        ensure!(
-            after != Some(before),
-            "a copy onto itself is a write, so it gives a new version"
-        );
-    }
-    Ok(())
-}
-
-async fn copy_is_not_alias(ctx: &Ctx) -> Verdict {
-    let objects = ctx.storage().objects();
-    objects.write("a", OLD).await?;
-    objects.copy("a", "dir/b").await?;
-    expect(ctx, "dir/b", Some(OLD)).await?;
-    objects.write("a", "changed").await?;
-    expect(ctx, "dir/b", Some(OLD)).await?;
-    objects.write("dir/b", "changed too").await?;
-    expect(ctx, "a", Some(b"changed")).await?;
-    objects.delete("a").await?;
-    expect(ctx, "dir/b", Some(b"changed too")).await
-}
-
-async fn copy_replaces_target(ctx: &Ctx) -> Verdict {
-    let objects = ctx.storage().objects();
-    let target = objects.write("target", vec![b'x'; 10_000]).await?;
-    objects.write("a", "short").await?;
-    let copied = objects.copy("a", "target").await?;
-    expect(ctx, "target", Some(b"short")).await?;
-    ensure!(
-        copied != Some(target),
-        "the target still has the version of what it was"
-    );
-    expect(ctx, "a", Some(b"short")).await
 }
 
 async fn presign_gives_an_address(ctx: &Ctx) -> Verdict {

@@ -231,7 +231,7 @@ mod killed {
     crate::kills! {
         ChecksThenWrites: "conditional.create-race-one-winner-same-handle",
             "conditional.create-race-one-winner-two-handles", "conditional.swap-race-one-winner-two-handles",
-            "conditional.cas-counter-no-lost-update";
+            "conditional.cas-counter-no-lost-update", "concurrency.register-linearizable-per-key";
         LocksWithinOneClient: "conditional.create-race-one-winner-two-handles",
             "conditional.swap-race-one-winner-two-handles", "conditional.cas-counter-no-lost-update";
         IgnoresIfAbsent: "conditional.create-present-fails-and-changes-nothing",

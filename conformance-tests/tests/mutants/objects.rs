@@ -406,6 +406,49 @@ impl Fault for DeletesBeforeItWrites {
     }
 }
 
+/// Answers every other read of a client from what it read before, unless it wrote since.
+#[derive(Debug, Default)]
+struct ReadsFromACache(Mutex<HashMap<(usize, Area, Key), Cached>>);
+
+/// What was read, and whether it was already given again.
+type Cached = (Option<Object>, bool);
+
+#[async_trait]
+impl Fault for ReadsFromACache {
+    async fn read(
+        &self,
+        memory: &Memory,
+        area: Area,
+        key: &Key,
+        request: ReadRequest,
+    ) -> Result<Option<Object>> {
+        let place = (std::ptr::from_ref(memory) as usize, area, key.clone());
+        if let Some((cached, used)) = self.0.lock().unwrap().get_mut(&place)
+            && !std::mem::replace(used, true)
+        {
+            return Ok(cached.clone());
+        }
+        let read = memory.read(area, key, request).await?;
+        self.0.lock().unwrap().insert(place, (read.clone(), false));
+        Ok(read)
+    }
+
+    async fn write(
+        &self,
+        memory: &Memory,
+        area: Area,
+        key: &Key,
+        bytes: Bytes,
+        request: WriteRequest,
+    ) -> Result<Version> {
+        self.0
+            .lock()
+            .unwrap()
+            .remove(&(std::ptr::from_ref(memory) as usize, area, key.clone()));
+        memory.write(area, key, bytes, request).await
+    }
+}
+
 mod killed {
     crate::kills! {
         MissingReadsAsEmpty: "objects.get-missing-is-none", "objects.delete-then-get";
@@ -422,6 +465,7 @@ mod killed {
             "uploads.dropped-overwrite-keeps-old", "concurrency.cancel-upload-at-every-poll";
         UploadsDecideEarly: "uploads.create-is-decided-at-finish", "uploads.swap-is-decided-at-finish";
         TearsLargeWrites: "concurrency.cancel-objects-at-every-poll";
+        ReadsFromACache: "concurrency.register-linearizable-per-key";
         DeletesBeforeItWrites: "concurrency.readers-never-miss-during-overwrites",
             "concurrency.cancel-objects-at-every-poll";
     }

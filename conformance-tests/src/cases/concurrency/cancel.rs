@@ -58,10 +58,10 @@ where
 }
 
 /// Checks that one thing is as it was before or after the call, and that looking does not wait for something never given back.
-async fn one_of<T, F>(allowed: &[T], look: impl FnOnce() -> F) -> Verdict
+async fn one_of<T, F>(allowed: &[T], look: impl FnOnce() -> F + Send) -> Verdict
 where
-    T: PartialEq + std::fmt::Debug,
-    F: Future<Output = Result<T>>,
+    T: PartialEq + std::fmt::Debug + Send + Sync,
+    F: Future<Output = Result<T>> + Send,
 {
     let began = Instant::now();
     let seen = look().await?;
@@ -76,10 +76,10 @@ where
 
 /// As [`one_of`], for what is looked at in several steps: a dropped call may take effect between two of them, so it is looked at
 /// again for a while.
-async fn settles_to_one_of<T, F>(allowed: &[T], mut look: impl FnMut() -> F) -> Verdict
+async fn settles_to_one_of<T, F>(allowed: &[T], mut look: impl FnMut() -> F + Send) -> Verdict
 where
-    T: PartialEq + std::fmt::Debug,
-    F: Future<Output = Result<T>>,
+    T: PartialEq + std::fmt::Debug + Send + Sync,
+    F: Future<Output = Result<T>> + Send,
 {
     let began = Instant::now();
     loop {
