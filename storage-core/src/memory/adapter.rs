@@ -30,6 +30,13 @@ use crate::version::Version;
 ///
 /// It is stricter than any real backend: every call is atomic, nothing is eventual, nothing is truncated. Memory grows with the
 /// data; nothing bounds it.
+///
+/// # Crash recovery
+/// There is none: what is acknowledged ends with the process, and the declaration says so.
+///
+/// # Concurrent writers
+/// Any number of tasks and threads may share the data through clones; each call is one step under one lock. Other processes cannot
+/// reach it.
 #[derive(Debug, Clone)]
 pub struct Memory {
     backend: Arc<MemoryBackend>,
