@@ -1,7 +1,7 @@
 //! Documents: put, get, delete, update, and who sees what.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use storage_core::bson::{Bson, doc};
@@ -354,12 +354,12 @@ async fn sweep_beside_writers_loses_nothing(ctx: &Ctx) -> Verdict {
     let ahead = Arc::new(TestClock::default());
     ahead.advance(Duration::from_secs(3600 * 24 * 400));
     let sweeping = ctx.second_with(ahead).await?;
-    let enough = Arc::new(AtomicBool::new(false));
+    let (enough, rounds) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let writers = [ctx.storage().clone(), ctx.second().await?]
         .into_iter()
         .enumerate()
         .map(|(writer, storage)| {
-            let enough = enough.clone();
+            let (enough, rounds) = (enough.clone(), rounds.clone());
             tokio::spawn(async move {
                 let people = documents(&storage, "people");
                 let mut round = 0;
@@ -372,14 +372,20 @@ async fn sweep_beside_writers_loses_nothing(ctx: &Ctx) -> Verdict {
                     people.insert(&id, &doc! { "round": round }).await?;
                     tokio::task::yield_now().await;
                     round += 1;
+                    rounds.fetch_add(1, Ordering::AcqRel);
                 }
                 Ok::<_, storage_core::Error>(None)
             })
         });
     let writers: Vec<_> = writers.collect();
-    for _ in 0..40 {
+    let mut sweeps = 0;
+    while sweeps < 100 || rounds.load(Ordering::Acquire) < 100 {
         sweeping.sweep().await?;
+        sweeps += 1;
         tokio::task::yield_now().await;
+        if writers.iter().any(tokio::task::JoinHandle::is_finished) {
+            break;
+        }
     }
     enough.store(true, Ordering::Release);
     for writer in writers {

@@ -494,7 +494,7 @@ async fn two_appenders_share_the_numbers(ctx: &Ctx) -> Verdict {
         .map(|(writer, storage)| async move {
             let log = storage.log("events");
             let mut appended = Vec::new();
-            for n in 0..20 {
+            for n in 0..40 {
                 appended.push(
                     log.append_all([format!("{writer} {n} first"), format!("{writer} {n} then")])
                         .await?,
@@ -505,9 +505,9 @@ async fn two_appenders_share_the_numbers(ctx: &Ctx) -> Verdict {
         });
     let results = in_parallel(appending).await?;
     let entries = all(&ctx.storage().log("events")).await?;
-    ensure_eq!(entries.len(), 160, "every entry is there once");
+    ensure_eq!(entries.len(), 320, "every entry is there once");
     ensure!(
-        entries.iter().map(|(number, _)| *number).eq(0..160),
+        entries.iter().map(|(number, _)| *number).eq(0..320),
         "numbers without a gap"
     );
     for (writer, appended) in results.into_iter().enumerate() {

@@ -151,7 +151,7 @@ struct IgnoresTheGuard(AtomicUsize);
 #[async_trait]
 impl Fault for IgnoresTheGuard {
     async fn put(&self, memory: &Memory, collection: &Name, mut request: PutRequest) -> Result<Version> {
-        if request.guard.take().is_some() && self.0.fetch_add(1, Ordering::SeqCst) % 3 == 0 {
+        if request.guard.take().is_some() && self.0.fetch_add(1, Ordering::SeqCst).is_multiple_of(3) {
             for _ in 0..10 {
                 give_way().await;
             }

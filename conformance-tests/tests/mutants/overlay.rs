@@ -83,7 +83,9 @@ impl<F: Flaw> StorageBackend for Medium<F> {
 
     async fn delete(&self, area: Area, key: &Key, mut request: DeleteRequest) -> Result<()> {
         if F::DELETES_ANYTHING {
-            give_way().await;
+            for _ in 0..5 {
+                give_way().await;
+            }
             request.if_version = None;
         }
         self.memory.delete(area, key, request).await
@@ -100,23 +102,30 @@ impl<F: Flaw> StorageBackend for Medium<F> {
     }
 }
 
+/// How often a case is run on a flaw that shows only when two tasks meet: one run in ten misses it.
+const RUNS: usize = 10;
+
 async fn assert_killed<F: Flaw>(cases: &[&str]) {
     for case in cases {
         assert!(
             conformance_tests::case(case).is_some(),
             "there is no case {case:?}"
         );
-        let harness = InMemory::new("flawed", |medium: Medium<F>| Arc::new(Overlay::new(medium)) as _);
-        let report = conformance_tests::run(
-            Arc::new(harness),
-            Plan::new().only(*case).tier(Tier::Deep),
-            |_| (),
-        )
-        .await;
-        assert_eq!(report.cases.len(), 1, "{report}");
-        let outcome = &report.cases[0].outcome;
-        let killed = matches!(outcome, Outcome::Fail { .. } | Outcome::TimedOut { .. });
-        assert!(killed, "{:?} survived {case}: {outcome:?}", F::default());
+        let mut killed = false;
+        for _ in 0..RUNS {
+            let harness = InMemory::new("flawed", |medium: Medium<F>| Arc::new(Overlay::new(medium)) as _);
+            let plan = Plan::new().only(*case).tier(Tier::Deep);
+            let report = conformance_tests::run(Arc::new(harness), plan, |_| ()).await;
+            assert_eq!(report.cases.len(), 1, "{report}");
+            killed |= matches!(
+                report.cases[0].outcome,
+                Outcome::Fail { .. } | Outcome::TimedOut { .. }
+            );
+            if killed {
+                break;
+            }
+        }
+        assert!(killed, "{:?} survived {case}", F::default());
     }
 }
 
