@@ -29,6 +29,8 @@ static STRUCK: &[Struck] = struck! {
         "obj.parts_out_of_order" "obj.multipart_abort_frees_parts" "obj.two_uploads_same_key_one_whole_winner (parts)";
     "there are no partial patches": "doc.patch_set_unset_inc_nested" "doc.patch_is_all_or_nothing"
         "doc.patch_overlapping_paths_invalid" "doc.inc_type_mismatch" "doc.inc_concurrent_sum";
+    "there are no offsets; pages go on after a token": "query.offset_past_end";
+    "a value is borrowed, so nobody can change it": "doc.input_not_mutated";
     "there is no projection": "doc.projection_keeps_key_and_version";
     "there are no interactive transactions": "tx.drop_without_commit_rolls_back" "tx.reads_own_writes" "tx.no_write_skew"
         "tx.repeatable_reads_no_read_skew" "tx.list_append_no_cycles" "tx.handle_unusable_after_end"
