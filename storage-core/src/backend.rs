@@ -34,7 +34,7 @@ pub enum Area {
 /// - give every write a new version, and decide a condition and apply the write in one atomic step;
 /// - leave everything as it was when it returns an error with `applied: No`, and say `Unknown` where it cannot know;
 /// - keep the two [`Area`]s apart and list in the UTF-8 byte order of keys;
-/// - stay whole when a future is dropped at any await point: the operation then happened completely or not at all.
+/// - stay whole when a future is dropped at any await point: the operation happens completely or not at all, perhaps a little later.
 ///
 /// It MUST NOT retry a conditional write by itself, or answer `Ok` for an option it ignored.
 #[async_trait]

@@ -38,7 +38,8 @@ use crate::version::Version;
 /// Cheap to clone; clones share one connection and are closed together. Names are validated and limits checked before the
 /// backend sees them, and what the backend does not declare is refused with `Unsupported`.
 ///
-/// Dropping a future of any method is safe: the operation then happened completely or not at all.
+/// Dropping a future of any method is safe: the operation happens completely or not at all. It may still be on its way, and land
+/// after something that was written later; where that matters, write under a condition.
 #[derive(Clone)]
 pub struct Storage {
     inner: Arc<Inner>,

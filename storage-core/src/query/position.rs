@@ -91,11 +91,11 @@ struct Contents {
 
 impl PageToken {
     /// The token of a position in a query.
-    pub(crate) fn new(position: &Position, filter: &Filter, sort: &[Sort]) -> Result<Self> {
+    pub(crate) fn new(position: &Position, collection: &str, filter: &Filter, sort: &[Sort]) -> Result<Self> {
         let contents = Contents {
             query: bson::Binary {
                 subtype: bson::spec::BinarySubtype::Generic,
-                bytes: fingerprint(filter, sort),
+                bytes: fingerprint(collection, filter, sort),
             },
             values: position.values.clone(),
             id: position.id.as_str().to_owned(),
@@ -107,13 +107,13 @@ impl PageToken {
     }
 
     /// The position, if the token belongs to this query.
-    pub(crate) fn position(&self, filter: &Filter, sort: &[Sort]) -> Result<Position> {
+    pub(crate) fn position(&self, collection: &str, filter: &Filter, sort: &[Sort]) -> Result<Position> {
         let forged = || Error::invalid_argument("this page token is not one of this library's");
         let bytes = URL_SAFE_NO_PAD.decode(&self.0).map_err(|_| forged())?;
         // Read level by level with depth checked first: deserializing what a stranger nested would overflow the stack.
         let contents = RawDocumentBuf::from_bytes(bytes).map_err(|_| forged())?;
         let query = contents.get_binary("query").map_err(|_| forged())?;
-        if query.bytes != fingerprint(filter, sort) {
+        if query.bytes != fingerprint(collection, filter, sort) {
             return Err(Error::invalid_argument(
                 "this page token belongs to another query; use it with the query it came from",
             ));
@@ -141,9 +141,10 @@ fn checked_value(value: RawBsonRef<'_>) -> Option<Bson> {
     Bson::try_from(holder.get("value").ok()??).ok()
 }
 
-/// Tells queries apart: the first 128 bits of a hash over filter and order.
-fn fingerprint(filter: &Filter, sort: &[Sort]) -> Vec<u8> {
+/// Tells queries apart: the first 128 bits of a hash over collection, filter and order.
+fn fingerprint(collection: &str, filter: &Filter, sort: &[Sort]) -> Vec<u8> {
     let mut bytes = Vec::new();
+    push_text(collection, &mut bytes);
     describe(filter, &mut bytes);
     for sort in sort {
         push_text(

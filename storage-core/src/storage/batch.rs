@@ -1,5 +1,7 @@
 //! [`Batch`]: documents to write and delete all together or not at all.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -92,6 +94,7 @@ impl Batch {
         T: Serialize + DeserializeOwned + Send + Sync,
     {
         let operation = options.refuse_fence().and_then(|options| {
+            self.check_own(collection)?;
             Ok((
                 collection.checked_name()?,
                 collection.put_request(id.as_ref(), value, options)?,
@@ -112,7 +115,8 @@ impl Batch {
     }
 
     fn delete_with<T>(mut self, collection: &Collection<T>, id: &str, if_version: Option<Version>) -> Self {
-        let operation = collection.checked_name().and_then(|name| {
+        let operation = self.check_own(collection).and_then(|()| {
+            let name = collection.checked_name()?;
             let mut request = DeleteDocumentRequest::new(collection.id(id)?, self.storage.now());
             request.if_version = if_version;
             Ok((name, BatchOperation::Delete(request)))
@@ -143,6 +147,17 @@ impl Batch {
                 storage.adapter().commit(BatchRequest { operations }).await
             })
             .await
+    }
+
+    /// A batch is one step of one storage.
+    fn check_own<T>(&self, collection: &Collection<T>) -> Result<()> {
+        if Arc::ptr_eq(&self.storage.inner, &collection.storage.inner) {
+            return Ok(());
+        }
+        Err(Error::invalid_argument(format!(
+            "collection {:?} is of another storage than the batch",
+            collection.name
+        )))
     }
 
     fn push(&mut self, operation: Result<(Name, BatchOperation)>) {

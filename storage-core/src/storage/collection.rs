@@ -24,6 +24,9 @@ use crate::version::Version;
 const RESERVED: &str = "_storage.";
 
 /// The documents of one type in one collection.
+///
+/// `T` is any type that serializes as a map. [`bson::RawDocumentBuf`] is exact for documents of any shape; through
+/// [`bson::Document`] a nested map such as `{"$oid": "…"}` is read as what that means in Extended JSON, because serde does.
 pub struct Collection<T> {
     pub(super) storage: Storage,
     pub(super) name: String,

@@ -63,6 +63,10 @@ impl<T: Serialize + DeserializeOwned + Send + Sync> Collection<T> {
             unreadable: VecDeque::new(),
             more: true,
         };
+        if wanted == Some(0) {
+            // Nothing is read, and a query no index answers is refused all the same.
+            self.explain(query).await?;
+        }
         found.fetch().await?;
         Ok(found)
     }
@@ -91,7 +95,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync> Collection<T> {
         }
         let next = request
             .after
-            .map(|position| PageToken::new(&position, &filter, &sort))
+            .map(|position| PageToken::new(&position, &self.name, &filter, &sort))
             .transpose()?;
         Ok(Page {
             documents: documents.into_iter().map(Document::read).collect::<Result<_>>()?,
@@ -149,7 +153,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync> Collection<T> {
         let sort = query.effective_sort();
         let after: Option<Position> = query
             .token()
-            .map(|token| token.position(query.filter_ref(), &sort))
+            .map(|token| token.position(&self.name, query.filter_ref(), &sort))
             .transpose()?;
         let mut request = FindRequest::new(query.filter_ref().clone(), sort, self.storage.now());
         request.after = after;
@@ -169,7 +173,11 @@ impl<T: Serialize + DeserializeOwned + Send + Sync> Collection<T> {
                 .adapter()
                 .find(&self.checked_name()?, request)
                 .await?;
-            let stamped = |error| self.storage.stamped(error, FIND, &self.name);
+            let stamped = |error: Error| {
+                let error = self.storage.stamped(error, FIND, &self.name);
+                let document = error.key().unwrap_or_default().to_owned();
+                error.with_context("document", document)
+            };
             page.unreadable = page.unreadable.into_iter().map(stamped).collect();
             Ok(page)
         })
@@ -178,8 +186,8 @@ impl<T: Serialize + DeserializeOwned + Send + Sync> Collection<T> {
 }
 
 impl<T: Serialize + DeserializeOwned + Send + Sync> Found<T> {
-    /// The next document; `None` at the end, and from then on. After an error that is `Corrupt` and names a document, the next call
-    /// goes on behind it.
+    /// The next document; `None` at the end, and from then on. After a `Corrupt` error with the context `document` the next call goes on
+    /// behind that document; after any other `Corrupt` there is no way on.
     ///
     /// # Errors
     /// As [`Collection::find`]; `Corrupt` for each document that cannot be read, after the others of its page.
@@ -218,7 +226,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync> Found<T> {
             match found.next().await {
                 Ok(Some(document)) => Some((Ok(document), Some(found))),
                 Ok(None) => None,
-                Err(error) if error.kind() == ErrorKind::Corrupt => Some((Err(error), Some(found))),
+                Err(error) if error.context_value("document").is_some() => Some((Err(error), Some(found))),
                 Err(error) => Some((Err(error), None)),
             }
         });

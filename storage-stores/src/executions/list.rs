@@ -239,16 +239,11 @@ impl Executions {
 /// The documents a query found, past those that cannot be read.
 pub(super) struct Walk {
     found: Found<RawDocumentBuf>,
-    /// What the last error named. An error that comes again is no single document's, and there is no way past it.
-    stopped_at: Option<Option<String>>,
 }
 
 impl Walk {
     const fn new(found: Found<RawDocumentBuf>) -> Self {
-        Self {
-            found,
-            stopped_at: None,
-        }
+        Self { found }
     }
 
     /// The next that can be read; those that cannot are added to `unreadable`.
@@ -258,18 +253,8 @@ impl Walk {
     ) -> Result<Option<Document<RawDocumentBuf>>> {
         loop {
             match self.found.next().await {
-                Err(error) if error.kind() == ErrorKind::Corrupt => {
-                    let at = Some(error.key().map(str::to_owned));
-                    if self.stopped_at == at {
-                        return Err(error);
-                    }
-                    self.stopped_at = at;
-                    unreadable.push(error);
-                }
-                next => {
-                    self.stopped_at = None;
-                    return next;
-                }
+                Err(error) if error.context_value("document").is_some() => unreadable.push(error),
+                next => return next,
             }
         }
     }

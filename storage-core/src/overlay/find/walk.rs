@@ -51,6 +51,27 @@ impl EscapedRange {
     }
 }
 
+/// What follows a range of entries.
+enum Behind {
+    /// Nobody looked.
+    Unknown,
+    /// This value comes next.
+    Entry(String),
+    /// There are no more entries.
+    Nothing,
+}
+
+impl Behind {
+    /// Whether a later range is known to be empty.
+    fn shows_empty(&self, range: &EscapedRange) -> bool {
+        match self {
+            Self::Unknown => false,
+            Self::Entry(value) => !range.is_above(value),
+            Self::Nothing => true,
+        }
+    }
+}
+
 impl<'a> Walk<'a> {
     pub(super) fn of_documents(
         engine: &'a Engine,
@@ -138,23 +159,31 @@ impl<'a> Walk<'a> {
                 more = more && self.descend(range, &ranges, resume.as_ref(), sink).await?;
             }
         } else {
+            // Between the ranges of a long list there is mostly nothing: what one look shows is not looked at again.
+            let mut next = Behind::Unknown;
             for range in &ranges {
-                more = more && self.ascend(range, &ranges, resume.as_ref(), sink).await?;
+                if next.shows_empty(range) {
+                    continue;
+                }
+                match self.ascend(range, &ranges, resume.as_ref(), sink).await? {
+                    Some(behind) => next = behind,
+                    None => return Ok(()),
+                }
             }
         }
         Ok(())
     }
 
-    /// `false` when the sink needs no more.
+    /// What follows the range, as far as it was seen; `None` when the sink needs no more.
     async fn ascend(
         &self,
         range: &EscapedRange,
         ranges: &[EscapedRange],
         resume: Option<&Reached>,
         sink: &mut dyn Sink,
-    ) -> Result<bool> {
+    ) -> Result<Option<Behind>> {
         let mut start_after = match resume {
-            Some(resume) if !range.is_above(resume.value()) => return Ok(true),
+            Some(resume) if !range.is_above(resume.value()) => return Ok(Some(Behind::Unknown)),
             Some(resume) if *range.lower <= *resume.value() => {
                 layout::behind_entries(self.generation, resume.value(), resume.id())
             }
@@ -163,17 +192,21 @@ impl<'a> Walk<'a> {
         loop {
             let names = sink.wanted().clamp(MIN_NAMES, MAX_NAMES);
             let (entries, next) = self.entries(start_after, names).await?;
-            let beyond = entries.iter().any(|entry| !range.is_above(&entry.value));
+            let beyond = entries
+                .iter()
+                .find(|entry| !range.is_above(&entry.value))
+                .map(|entry| entry.value.clone());
             let within = entries
                 .into_iter()
                 .filter(|entry| range.contains(&entry.value))
                 .collect();
             if !self.offer(within, ranges, sink).await? {
-                return Ok(false);
+                return Ok(None);
             }
-            match next {
-                Some(next) if !beyond => start_after = next,
-                _ => return Ok(true),
+            match (beyond, next) {
+                (Some(value), _) => return Ok(Some(Behind::Entry(value))),
+                (None, Some(next)) => start_after = next,
+                (None, None) => return Ok(Some(Behind::Nothing)),
             }
         }
     }
