@@ -1,7 +1,7 @@
 //! Two processes on one place. The other process is this test binary, told by its environment what to do.
 
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 
 use storage_core::Storage;
 use storage_stores::executions::{ExecutionState, ExecutionStorage};
@@ -19,6 +19,8 @@ fn spawn(place: &Place, task: &str) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "processes::the_other_process"])
         .env(TASK, format!("{task}\n{backend}\n{}", directory.display()))
+        // Its summary is not one of this run's.
+        .stdout(Stdio::null())
         .spawn()
         .unwrap()
 }
