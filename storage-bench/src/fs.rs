@@ -37,7 +37,7 @@ pub(crate) async fn durable_put(directory: &Path) -> Outcome {
             }
         }
     };
-    Table::new("fs: durable put of 1 KiB", 30, 20)
+    Table::new("fs: durable put of 1 KiB", 60, 20)
         .contender("ours", put.clone())
         .contender("object_store local, fsync on", move |number| {
             let (store, bytes) = (Arc::clone(&store), bytes.clone());
@@ -74,7 +74,7 @@ pub(crate) async fn hot_read(directory: &Path) -> Outcome {
             }
         }
     };
-    Table::new("fs: hot read of 1 KiB", 40, 500)
+    Table::new("fs: hot read of 1 KiB", 40, 1_000)
         .contender("ours, with version", read.clone())
         .contender("object_store local", move |_| {
             let store = Arc::clone(&store);

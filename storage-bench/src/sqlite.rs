@@ -47,7 +47,7 @@ pub(crate) async fn point_read(directory: &Path) -> Outcome {
             }
         }
     };
-    Table::new("sqlite: point read of a 1 KiB document", 40, 500)
+    Table::new("sqlite: point read of a 1 KiB document", 60, 5_000)
         .contender("ours, with version and expiry", get.clone())
         .contender("rusqlite pooled, inline", move |number| {
             let pool = Arc::clone(&pool);
