@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -121,42 +122,50 @@ async fn a_busy_handle_does_not_starve_another() {
     let config = SqliteConfig::new(&path).durability(storage_core::Durability::ProcessCrash);
     let greedy = Sqlite::open(config.clone()).await.unwrap();
     let modest = Sqlite::open(config).await.unwrap();
-    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let stop = Arc::new(AtomicBool::new(false));
+    let greedily = Arc::new(AtomicU64::new(0));
     // Enough tasks that the greedy handle's queue is never empty.
     let hammers: Vec<_> = (0..16)
         .map(|task| {
-            let (greedy, stop) = (greedy.clone(), Arc::clone(&stop));
+            let (greedy, stop, greedily) = (greedy.clone(), Arc::clone(&stop), Arc::clone(&greedily));
             tokio::spawn(async move {
-                let mut count = 0_u64;
-                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                while !stop.load(Ordering::Relaxed) {
                     greedy
                         .put(&name("g"), put(format!("{task}"), rawdoc! { "n": 1_i64 }))
                         .await
                         .unwrap();
-                    count += 1;
+                    greedily.fetch_add(1, Ordering::Relaxed);
                 }
-                count
             })
         })
         .collect();
-    for at in 0..50 {
-        modest
-            .put(&name("m"), put(format!("{at}"), rawdoc! {}))
-            .await
-            .unwrap();
-    }
-    stop.store(true, std::sync::atomic::Ordering::Relaxed);
-    let mut total = 0;
+    // Both go on until each has had many turns; whoever is starved keeps it from ending.
+    let mut modestly = 0_u64;
+    let both = async {
+        while modestly < 50 || greedily.load(Ordering::Relaxed) < 16 * 50 {
+            modest
+                .put(&name("m"), put(format!("{modestly}"), rawdoc! {}))
+                .await
+                .unwrap();
+            modestly += 1;
+        }
+    };
+    let ended = tokio::time::timeout(Duration::from_secs(60), both).await;
+    stop.store(true, Ordering::Relaxed);
     for hammer in hammers {
-        total += hammer.await.unwrap();
+        hammer.await.unwrap();
     }
-    assert!(total >= 50, "the greedy one was starved: {total}");
+    assert!(
+        ended.is_ok(),
+        "modest {modestly}, greedy {}",
+        greedily.load(Ordering::Relaxed)
+    );
     assert_eq!(
         modest
             .count(&name("m"), FindRequest::new(Filter::All, Vec::new(), NOW))
             .await
             .unwrap(),
-        50
+        modestly
     );
     greedy.close().await.unwrap();
     modest.close().await.unwrap();
