@@ -9,8 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::index::{Index, IndexKind, hash_key};
 use crate::query::{Comparison, Direction, Filter, Position, Sort};
 use crate::raw::{encode_bson, with_raw};
-use crate::value::FieldPath;
-use crate::value::{bracket, bracket_range, encode, is_nan, string_prefix_range};
+use crate::value::{FieldPath, bracket, bracket_range, encode_to_vec, is_nan, string_prefix_range};
 
 /// How a query is answered.
 #[derive(Debug, Clone, PartialEq)]
@@ -358,9 +357,7 @@ fn bounds_of(comparison: Comparison, value: &Bson) -> Option<(Vec<u8>, Vec<u8>)>
             value,
             bson::raw::RawBsonRef::Int64(_) | bson::raw::RawBsonRef::Double(_)
         ) {
-            let mut least = Vec::new();
-            encode(Some(bson::raw::RawBsonRef::Double(f64::NEG_INFINITY)), &mut least);
-            least
+            encode_to_vec(Some(bson::raw::RawBsonRef::Double(f64::NEG_INFINITY)))
         } else {
             first
         };

@@ -13,7 +13,7 @@ use super::{Direction, Filter, Sort};
 use crate::error::{Error, Result};
 use crate::name::DocumentId;
 use crate::raw::encode_bson;
-use crate::value::{canonical, encode};
+use crate::value::{canonical, encode_to_vec};
 
 /// A place in the order of a query: the last document of a page.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,8 +62,7 @@ impl Position {
 pub fn sort_key(document: &RawDocument, id: &DocumentId, sort: &[Sort]) -> Result<Vec<u8>> {
     let mut key = Vec::new();
     for sort in sort {
-        let mut encoded = Vec::new();
-        encode(sort.field.lookup(document)?, &mut encoded);
+        let encoded = encode_to_vec(sort.field.lookup(document)?);
         push_directed(encoded, sort.direction, &mut key);
     }
     key.extend_from_slice(id.as_str().as_bytes());
