@@ -1,0 +1,1 @@
+//! Servers for the tests: installs and starts real ones, and has careless ones of its own.
