@@ -42,6 +42,9 @@
 //! [`cases`] gives every case with its id, tier and the sentence it proves; `CATALOGUE.md` is written from it. Deep cases are
 //! ignored unless asked for with `--ignored`. `CONFORMANCE_SEED` sets what random choices begin from.
 //!
+//! Where it is known only at run time what there is to test, servers above all, the feature `trials` makes the same tests as values
+//! for `libtest-mimic`, in a test target with `harness = false`.
+//!
 //! A program runs a [`Plan`] with [`run`] and gets a [`Report`], as text, JSON or Markdown. A failure that is known is given a
 //! [`Waiver`] with a reason and a day it ends on; the case still runs, and fails the run once it passes.
 
@@ -65,6 +68,8 @@ mod report;
 mod runner;
 mod settle;
 mod struck;
+#[cfg(feature = "trials")]
+mod trials;
 mod twin;
 
 pub use self::case::{Case, Failure, Tier, Verdict};
@@ -79,3 +84,5 @@ pub use self::registry::{case, cases};
 pub use self::report::{CaseReport, Outcome, Report, SCHEMA};
 pub use self::runner::{run, run_one, run_test};
 pub use self::struck::{Struck, struck};
+#[cfg(feature = "trials")]
+pub use self::trials::{absent, trials};

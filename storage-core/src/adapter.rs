@@ -26,7 +26,7 @@ pub trait StorageAdapter: StorageBackend {
     ///
     /// # Errors
     /// As [`StorageBackend::write`] for condition and guard; `UniqueViolation` naming the index; `InvalidArgument` for an array
-    /// under a single-valued index and `LimitExceeded` for a long index key, naming the field.
+    /// under a single-valued index or on the way to an indexed field and `LimitExceeded` for a long index key, naming the field.
     async fn put(&self, collection: &Name, request: PutRequest) -> Result<Version>;
 
     /// Reads one document.

@@ -135,12 +135,20 @@ impl Index {
     /// The keys of a document.
     ///
     /// # Errors
-    /// `InvalidArgument` when a field is an array and the index is not [`each`](Self::each); `LimitExceeded` when a key of a
-    /// B-tree index is longer than `max_key_bytes`. Both name the field.
+    /// `InvalidArgument` when a field is an array and the index is not [`each`](Self::each), and when an array stands on the way to
+    /// a field; `LimitExceeded` when a key of a B-tree index is longer than `max_key_bytes`. All name the field.
     pub fn keys(&self, document: &RawDocument, max_key_bytes: u64) -> Result<IndexKeys> {
         let mut values = Vec::with_capacity(self.fields.len());
         for field in &self.fields {
-            values.push(field.lookup(document)?);
+            let value = field.lookup(document)?;
+            if value.is_none() && field.meets_array(document)? {
+                return Err(Error::invalid_argument(format!(
+                    "an array stands on the way to field {field} of index {:?}; an index reaches into documents only",
+                    self.name
+                ))
+                .with_context("index", &self.name));
+            }
+            values.push(value);
         }
         let complete = values.iter().all(Option::is_some);
         if self.sparse && values.iter().all(Option::is_none) {

@@ -21,7 +21,7 @@ cases! { index:
     standard [Indexes] compound_keys_do_not_run_together = "(a, bc) and (ab, c) are two keys";
     standard [Indexes] sparse_leaves_out_what_has_no_field = "a sparse index holds only documents that have a field, and answers no order of all";
     standard [Indexes] each_has_one_entry_per_element = "an index over each element counts distinct elements, and follows changes of the array";
-    standard [Indexes] array_needs_each = "an array under a single-valued index is refused, naming the field, and nothing is written";
+    standard [Indexes] array_needs_each = "an array under a single-valued index, or on the way to its field, is refused, naming the field, and nothing is written";
     standard [Indexes] long_key_is_refused = "a key over the declared limit is LimitExceeded naming the index, and nothing is written; a hash index takes it";
     standard [Indexes] unfit_document_stops_ensure = "an index a document does not fit is refused naming the document, and does not exist";
     standard [Indexes] impossible_definitions_are_refused = "no fields, a field twice, too many, each over several, an empty name";

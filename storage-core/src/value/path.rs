@@ -46,22 +46,46 @@ impl FieldPath {
     /// # Errors
     /// `Corrupt` when the bytes on the way are not BSON.
     pub fn lookup<'a>(&self, document: &'a RawDocument) -> Result<Option<RawBsonRef<'a>>> {
+        match self.follow(document)? {
+            Reached::End(value) => Ok(Some(value)),
+            Reached::Array | Reached::Nothing => Ok(None),
+        }
+    }
+
+    /// Whether an array, whose elements no path leads to, stands on the way.
+    pub(crate) fn meets_array(&self, document: &RawDocument) -> Result<bool> {
+        Ok(matches!(self.follow(document)?, Reached::Array))
+    }
+
+    fn follow<'a>(&self, document: &'a RawDocument) -> Result<Reached<'a>> {
         let mut value = RawBsonRef::Document(document);
         for segment in &self.0 {
-            let RawBsonRef::Document(document) = value else {
-                return Ok(None);
+            let document = match value {
+                RawBsonRef::Document(document) => document,
+                RawBsonRef::Array(_) => return Ok(Reached::Array),
+                _ => return Ok(Reached::Nothing),
             };
             match document.get(segment) {
                 Ok(Some(inner)) => value = inner,
-                Ok(None) => return Ok(None),
+                Ok(None) => return Ok(Reached::Nothing),
                 Err(error) => {
                     let message = format!("the document is not valid BSON on the way to field \"{self}\"");
                     return Err(Error::new(ErrorKind::Corrupt, message).with_source(error));
                 }
             }
         }
-        Ok(Some(value))
+        Ok(Reached::End(value))
     }
+}
+
+/// Where following a path ends.
+enum Reached<'a> {
+    /// At its end, at this value.
+    End(RawBsonRef<'a>),
+    /// Before it, at an array.
+    Array,
+    /// Before it, at nothing.
+    Nothing,
 }
 
 impl From<&str> for FieldPath {

@@ -19,6 +19,11 @@ pub(super) async fn array_needs_each(ctx: &Ctx) -> Verdict {
         return Err("an array was taken".into());
     };
     names(&error, ErrorKind::InvalidArgument, &["meta.tags", "by_tag"])?;
+    let on_the_way = doc! { "title": "y", "meta": [{ "tags": "a" }] };
+    let Err(error) = posts.put("1", &on_the_way).await else {
+        return Err("an array on the way to the field was taken".into());
+    };
+    names(&error, ErrorKind::InvalidArgument, &["meta.tags", "by_tag"])?;
     ensure_kind!(
         posts.insert("2", &array).await,
         ErrorKind::InvalidArgument,
