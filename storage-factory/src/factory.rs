@@ -130,7 +130,7 @@ impl Factory {
         let (scheme, _) = split_scheme(url).map_err(|problem| refused(url, &problem))?;
         let scheme = self.known(url, &scheme.to_ascii_lowercase())?;
         let url = StorageUrl::parse(url)?;
-        Address::read(url.clone(), scheme.option_table())?;
+        Address::read(url.clone(), scheme.option_table(), scheme.other_options_of())?;
         Ok(url)
     }
 

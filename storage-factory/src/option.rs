@@ -40,6 +40,8 @@ pub enum UrlOptionKind {
     Milliseconds,
     /// A number of seconds.
     Seconds,
+    /// Any text but none; what it can be, in a word or two.
+    Text(&'static str),
 }
 
 impl UrlOption {
@@ -70,6 +72,7 @@ impl fmt::Display for UrlOptionKind {
             Self::Flag => f.write_str("true, false"),
             Self::Milliseconds => f.write_str("milliseconds"),
             Self::Seconds => f.write_str("seconds"),
+            Self::Text(what) => f.write_str(what),
         }
     }
 }
@@ -81,20 +84,24 @@ pub struct Address {
     values: Vec<(&'static str, Value)>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Value {
     Number(u64),
     Word(&'static str),
     Flag(bool),
+    Text(String),
     Time(Duration),
 }
 
 impl Address {
-    /// Reads the options of a URL by the table of its scheme.
-    pub(crate) fn read(url: StorageUrl, table: &[UrlOption]) -> Result<Self> {
+    /// Reads the options of a URL by the table of its scheme. What is not in it is an error, unless others are the driver's.
+    pub(crate) fn read(url: StorageUrl, table: &[UrlOption], others: Option<&str>) -> Result<Self> {
         let mut values = Vec::new();
         for (name, text) in url.options() {
             let Some(option) = table.iter().find(|option| option.name == name) else {
+                if others.is_some() {
+                    continue;
+                }
                 return Err(unknown(&url, name, table));
             };
             let value = option
@@ -148,6 +155,20 @@ impl Address {
         })
     }
 
+    /// A `Text`, if given.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.values.iter().find_map(|(known, value)| match value {
+            Value::Text(text) if *known == name => Some(text.as_str()),
+            _ => None,
+        })
+    }
+
+    /// The URL for a driver: with its secrets, without the options of the scheme's table.
+    pub fn for_driver(&self) -> String {
+        let own = |name: &str| self.values.iter().any(|(known, _)| *known == name);
+        self.url.without_options(own)
+    }
+
     /// An error about this URL, for what only the backend can judge.
     pub fn refuse(&self, problem: &str) -> Error {
         refused(self.url.with_secrets(), problem)
@@ -172,6 +193,7 @@ impl UrlOptionKind {
             },
             Self::Milliseconds => number(text).map(|number| Value::Time(Duration::from_millis(number))),
             Self::Seconds => number(text).map(|number| Value::Time(Duration::from_secs(number))),
+            Self::Text(_) => (!text.is_empty()).then(|| Value::Text(text.to_owned())),
         }
     }
 }
@@ -204,6 +226,7 @@ fn bad_value(url: &StorageUrl, option: &UrlOption, text: &str) -> Error {
     };
     let what = match option.kind {
         UrlOptionKind::Choice(_) | UrlOptionKind::Flag => "one of",
+        UrlOptionKind::Text(_) => "a text:",
         _ => "a whole number:",
     };
     refused(
@@ -226,19 +249,21 @@ mod tests {
         ),
         UrlOption::new("readers", UrlOptionKind::Count { at_least: 1 }, "1", "x"),
         UrlOption::new("wait_ms", UrlOptionKind::Milliseconds, "1", "x"),
+        UrlOption::new("where", UrlOptionKind::Text("a place"), "here", "x"),
     ];
 
     fn read(query: &str) -> Result<Address> {
-        Address::read(StorageUrl::parse(&format!("x:.?{query}")).unwrap(), TABLE)
+        Address::read(StorageUrl::parse(&format!("x:.?{query}")).unwrap(), TABLE, None)
     }
 
     #[test]
     fn values_have_types() {
-        let address = read("create=false&durability=weak&readers=3&wait_ms=250").unwrap();
+        let address = read("create=false&durability=weak&readers=3&wait_ms=250&where=th%26re").unwrap();
         assert_eq!(address.flag("create"), Some(false));
         assert_eq!(address.choice("durability"), Some("weak"));
         assert_eq!(address.number("readers"), Some(3));
         assert_eq!(address.duration("wait_ms"), Some(Duration::from_millis(250)));
+        assert_eq!(address.text("where"), Some("th&re"));
         let address = read("").unwrap();
         assert_eq!((address.flag("create"), address.number("readers")), (None, None));
     }
@@ -252,6 +277,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_in_the_table_can_be_left_to_a_driver() {
+        let url = StorageUrl::parse("x://ada:pw@h/db?maxPoolSize=3&wait_ms=250&tls=true").unwrap();
+        let address = Address::read(url, TABLE, Some("the driver's")).unwrap();
+        assert_eq!(address.duration("wait_ms"), Some(Duration::from_millis(250)));
+        assert_eq!(address.for_driver(), "x://ada:pw@h/db?maxPoolSize=3&tls=true");
+    }
+
+    #[test]
     fn a_bad_value_is_refused_with_what_it_can_be() {
         for (query, hint) in [
             ("create=yes", "true, false"),
@@ -261,6 +294,7 @@ mod tests {
             ("wait_ms=1s", "milliseconds"),
             ("wait_ms=", "milliseconds"),
             ("wait_ms=99999999999999999999", "milliseconds"),
+            ("where=", "a place"),
         ] {
             let error = read(query).unwrap_err().to_string();
             assert!(error.contains(hint), "{query}: {error}");

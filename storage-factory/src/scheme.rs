@@ -27,6 +27,7 @@ pub struct Scheme {
     backend: String,
     place: Place,
     options: Vec<UrlOption>,
+    other_options: Option<&'static str>,
     open: Arc<Open>,
 }
 
@@ -36,6 +37,10 @@ pub struct Scheme {
 pub enum Place {
     /// Anything; the scheme itself decides.
     Any,
+    /// A bucket or container, and a prefix in it.
+    Bucket,
+    /// A database on a server.
+    Database,
     /// The path of a directory on this machine.
     Directory,
     /// The path of a file on this machine.
@@ -65,6 +70,7 @@ impl Scheme {
             names: vec![name],
             place: Place::Any,
             options: Vec::new(),
+            other_options: None,
             open,
         }
     }
@@ -90,6 +96,13 @@ impl Scheme {
         self
     }
 
+    /// Options that are not in the table go to a driver, which knows them: whose they are, such as `MongoDB's`.
+    #[must_use]
+    pub const fn other_options(mut self, whose: &'static str) -> Self {
+        self.other_options = Some(whose);
+        self
+    }
+
     /// Its names, the usual one first.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(String::as_str)
@@ -110,11 +123,18 @@ impl Scheme {
         &self.options
     }
 
+    /// Whose the options are that are not in the table; `None` where any other is refused.
+    pub const fn other_options_of(&self) -> Option<&'static str> {
+        self.other_options
+    }
+
     /// A URL as one writes it, such as `fs:./data`.
     pub fn example(&self) -> String {
         let name = &self.backend;
         match self.place {
             Place::Any => format!("{name}://…"),
+            Place::Bucket => format!("{name}://bucket/prefix"),
+            Place::Database => format!("{name}://host/database"),
             Place::Directory => format!("{name}:./data"),
             Place::File => format!("{name}:./app.db"),
             Place::Nothing => format!("{name}:"),
@@ -123,7 +143,7 @@ impl Scheme {
 
     /// Opens a URL of this scheme.
     pub(crate) async fn open(&self, url: StorageUrl) -> Result<Arc<dyn StorageAdapter>> {
-        let address = Address::read(url, &self.options)?;
+        let address = Address::read(url, &self.options, self.other_options)?;
         self.check_place(&address)?;
         let shown = address.url().to_string();
         (self.open)(address)
@@ -133,17 +153,35 @@ impl Scheme {
 
     fn check_place(&self, address: &Address) -> Result<()> {
         let (url, path) = (address.url(), address.path());
-        if self.place != Place::Any && url.authority().is_some() {
-            let name = &self.backend;
-            let problem = match self.place {
-                Place::Nothing => format!("nothing comes after {name}:"),
-                _ => format!(
+        let name = &self.backend;
+        match (self.place, url.authority()) {
+            (Place::Any, _) => return Ok(()),
+            (Place::Bucket, Some(bucket)) if bucket.contains(['@', ':']) => {
+                return Err(address.refuse(
+                    "a bucket has neither user nor port; credentials are read from the environment",
+                ));
+            }
+            (Place::Bucket | Place::Database, None) => {
+                return Err(address.refuse(&format!(
+                    "it names no {}, as in {}",
+                    self.noun(),
+                    self.example()
+                )));
+            }
+            (Place::Bucket | Place::Database, Some(_)) | (_, None) => {}
+            (Place::Nothing, Some(_)) => {
+                return Err(address.refuse(&format!("nothing comes after {name}:")));
+            }
+            (_, Some(_)) => {
+                return Err(address.refuse(&format!(
                     "it names a host; a path is written {name}:relative/path or {name}:///absolute/path"
-                ),
-            };
-            return Err(address.refuse(&problem));
+                )));
+            }
         }
         match self.place {
+            Place::Database if path.trim_start_matches('/').is_empty() => {
+                Err(address.refuse(&format!("it names no database, as in {}", self.example())))
+            }
             Place::Directory if path.is_empty() => {
                 Err(address.refuse(&format!("it names no directory, as in {}", self.example())))
             }
@@ -157,6 +195,16 @@ impl Scheme {
                 Err(address.refuse("nothing comes after the scheme but options"))
             }
             _ => Ok(()),
+        }
+    }
+}
+
+impl Scheme {
+    /// What must stand behind `//`.
+    const fn noun(&self) -> &'static str {
+        match self.place {
+            Place::Bucket => "bucket",
+            _ => "host",
         }
     }
 }

@@ -127,6 +127,24 @@ impl StorageUrl {
         &self.text
     }
 
+    /// The URL with its secrets, without the options of these names; what stays is as it was given.
+    pub(crate) fn without_options(&self, left_out: impl Fn(&str) -> bool) -> String {
+        let Some((place, query)) = self.text.split_once('?') else {
+            return self.text.clone();
+        };
+        let kept: Vec<&str> = query
+            .split('&')
+            .filter(|pair| {
+                let name = pair.split_once('=').and_then(|(name, _)| decode(name).ok());
+                !name.is_some_and(|name| left_out(&name))
+            })
+            .collect();
+        if kept.iter().all(|pair| pair.is_empty()) {
+            return place.to_owned();
+        }
+        format!("{place}?{}", kept.join("&"))
+    }
+
     /// Adds an option given in code.
     pub(crate) fn push_option(&mut self, name: &str, value: &str) -> Result<()> {
         if self.options.iter().any(|(known, _)| known == name) {

@@ -68,6 +68,10 @@ fn options(session: &Session) -> Table {
                 option.meaning.to_owned(),
             ]);
         }
+        if let Some(whose) = scheme.other_options_of() {
+            let meaning = format!("every other option is {whose}");
+            table.row([urls.join(", "), "…".into(), "…".into(), "…".into(), meaning]);
+        }
     }
     table
 }
