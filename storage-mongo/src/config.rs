@@ -1,0 +1,377 @@
+//! [`MongoConfig`]: which database, and how it is reached.
+
+use std::fmt;
+use std::time::Duration;
+
+use mongodb::options::{
+    Acknowledgment, ClientOptions, ReadConcern, ReadConcernLevel, ReadPreference, SelectionCriteria, WriteConcern,
+};
+use storage_core::{Error, ErrorKind, Result, Retry};
+
+/// Which database to use, and how. What the URI itself says wins over the defaults here.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct MongoConfig {
+    uri: String,
+    database: Option<String>,
+    server_selection_timeout: Duration,
+    connect_timeout: Duration,
+    pub(crate) operation_timeout: Duration,
+    max_pool_size: u32,
+    min_pool_size: u32,
+    max_idle_time: Option<Duration>,
+    app_name: String,
+    pub(crate) upload_age: Duration,
+}
+
+impl MongoConfig {
+    /// A database by its connection string: `mongodb://host:port/database` or `mongodb+srv://host/database`. The string must
+    /// name the database, unless [`database`](Self::database) does.
+    ///
+    /// Every write waits for a majority and the journal, and reads see what a majority has; a string that asks for less
+    /// (`w=1`, `journal=false`, `readPreference=secondary`, `readConcernLevel=local`) is refused when it is opened.
+    pub fn new(uri: impl Into<String>) -> Self {
+        Self {
+            uri: uri.into(),
+            database: None,
+            // The driver's own default is 30 seconds, which keeps everybody waiting for the whole of an outage; elections take
+            // a few seconds, and what fails here is marked as worth a retry.
+            server_selection_timeout: Duration::from_secs(5),
+            connect_timeout: Duration::from_secs(5),
+            operation_timeout: Duration::from_secs(30),
+            // The driver's own default of 10 makes batches wait for connections.
+            max_pool_size: 32,
+            min_pool_size: 0,
+            max_idle_time: None,
+            app_name: "storage".to_owned(),
+            upload_age: Duration::from_secs(24 * 60 * 60),
+        }
+    }
+
+    /// The database, instead of the one in the connection string.
+    #[must_use]
+    pub fn database(mut self, name: impl Into<String>) -> Self {
+        self.database = Some(name.into());
+        self
+    }
+
+    /// How long an operation waits for a server that can take it; 5 seconds by default. It then fails as `Unavailable`, not applied.
+    #[must_use]
+    pub const fn server_selection_timeout(mut self, timeout: Duration) -> Self {
+        self.server_selection_timeout = timeout;
+        self
+    }
+
+    /// How long opening one connection may take; 5 seconds by default.
+    #[must_use]
+    pub const fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// How long one exchange with the server may take, waiting for a server and the driver's one repetition included; 30 seconds by
+    /// default. It then fails with `Timeout`; a write is then perhaps applied. A write of a large object is many exchanges.
+    #[must_use]
+    pub const fn operation_timeout(mut self, timeout: Duration) -> Self {
+        self.operation_timeout = timeout;
+        self
+    }
+
+    /// The most connections to each server; 32 by default.
+    #[must_use]
+    pub const fn max_pool_size(mut self, connections: u32) -> Self {
+        self.max_pool_size = connections;
+        self
+    }
+
+    /// How many connections to each server are kept open while there is nothing to do; 0 by default.
+    #[must_use]
+    pub const fn min_pool_size(mut self, connections: u32) -> Self {
+        self.min_pool_size = connections;
+        self
+    }
+
+    /// How long a connection may rest before it is closed; by default for ever.
+    #[must_use]
+    pub const fn max_idle_time(mut self, time: Duration) -> Self {
+        self.max_idle_time = Some(time);
+        self
+    }
+
+    /// The name by which the server's log and its list of operations know this program; `storage` by default.
+    #[must_use]
+    pub fn app_name(mut self, name: impl Into<String>) -> Self {
+        self.app_name = name.into();
+        self
+    }
+
+    /// How old an unfinished write of a large object is when `sweep` takes it for one that a crash cut short; a day by default. A
+    /// write that is still under way by then fails, not applied.
+    #[must_use]
+    pub const fn upload_age(mut self, age: Duration) -> Self {
+        self.upload_age = age;
+        self
+    }
+
+    /// The driver's options, and the name of the database. Looks up the hosts of a `mongodb+srv` string.
+    pub(crate) async fn resolve(&self) -> Result<(ClientOptions, String)> {
+        self.check()?;
+        let mut options = ClientOptions::parse(&self.uri)
+            .await
+            .map_err(|error| self.refused(&error))?;
+        let database = self
+            .database
+            .clone()
+            .or_else(|| options.default_database.clone())
+            .ok_or_else(|| {
+                Error::invalid_argument(
+                    "the connection string names no database; write it behind the host, as in mongodb://localhost:27017/app",
+                )
+            })?;
+        check_database(&database)?;
+        demand(&mut options)?;
+        options
+            .server_selection_timeout
+            .get_or_insert(self.server_selection_timeout);
+        options.connect_timeout.get_or_insert(self.connect_timeout);
+        options.max_pool_size.get_or_insert(self.max_pool_size);
+        options.min_pool_size.get_or_insert(self.min_pool_size);
+        options.max_idle_time = options.max_idle_time.or(self.max_idle_time);
+        options.app_name.get_or_insert_with(|| self.app_name.clone());
+        Ok((options, database))
+    }
+
+    /// Refuses what cannot be meant.
+    fn check(&self) -> Result<()> {
+        let timeouts = [
+            ("server_selection_timeout", self.server_selection_timeout),
+            ("connect_timeout", self.connect_timeout),
+            ("operation_timeout", self.operation_timeout),
+        ];
+        if let Some((name, _)) = timeouts.iter().find(|(_, timeout)| timeout.is_zero()) {
+            return Err(Error::invalid_argument(format!(
+                "{name} is 0; nothing can be done in no time"
+            )));
+        }
+        if self.max_pool_size == 0 {
+            // For the driver 0 means no limit.
+            return Err(Error::invalid_argument(
+                "max_pool_size is 0; at least one connection has to be",
+            ));
+        }
+        if self.min_pool_size > self.max_pool_size {
+            return Err(Error::invalid_argument("min_pool_size is above max_pool_size"));
+        }
+        Ok(())
+    }
+
+    /// What the driver says of the connection string, unless it would tell what is secret in it.
+    fn refused(&self, error: &mongodb::error::Error) -> Error {
+        use mongodb::error::ErrorKind as Native;
+        let (kind, retry, what) = match &*error.kind {
+            Native::DnsResolve { .. } | Native::Io(_) => (
+                ErrorKind::Unavailable,
+                Retry::Later,
+                "the hosts of the connection string could not be looked up",
+            ),
+            _ => (
+                ErrorKind::InvalidArgument,
+                Retry::Never,
+                "the connection string cannot be used",
+            ),
+        };
+        let said = match &*error.kind {
+            Native::InvalidArgument { message, .. } | Native::DnsResolve { message, .. } => message.clone(),
+            _ => String::new(),
+        };
+        let tells = secrets(&self.uri).any(|secret| said.contains(secret));
+        let message = if said.is_empty() || tells {
+            what.to_owned()
+        } else {
+            format!("{what}: {said}")
+        };
+        Error::new(kind, message).with_retry(retry)
+    }
+}
+
+/// Asks for what is declared, and refuses a connection string that asks for less.
+fn demand(options: &mut ClientOptions) -> Result<()> {
+    let refuse = |what: &str, instead: &str| {
+        Err(Error::invalid_argument(format!(
+            "the connection string asks for {what}, which could lose or hide acknowledged writes; {instead}"
+        )))
+    };
+    let given = options.write_concern.take();
+    if let Some(given) = &given {
+        if !matches!(given.w, None | Some(Acknowledgment::Majority)) {
+            return refuse("another w than majority", "leave w away: every write waits for a majority");
+        }
+        if given.journal == Some(false) {
+            return refuse(
+                "journal=false",
+                "leave it away: every write waits for the journal",
+            );
+        }
+    }
+    options.write_concern = Some(
+        WriteConcern::builder()
+            .w(Acknowledgment::Majority)
+            .journal(true)
+            .w_timeout(given.and_then(|given| given.w_timeout))
+            .build(),
+    );
+    match options.read_concern.as_ref().map(|given| &given.level) {
+        None => options.read_concern = Some(ReadConcern::majority()),
+        Some(ReadConcernLevel::Majority | ReadConcernLevel::Linearizable) => {}
+        Some(_) => return refuse("a readConcernLevel below majority", "leave it away"),
+    }
+    match &options.selection_criteria {
+        None | Some(SelectionCriteria::ReadPreference(ReadPreference::Primary)) => Ok(()),
+        Some(_) => refuse("reads from elsewhere than the primary", "leave readPreference away"),
+    }
+}
+
+/// MongoDB's rule for names of databases, so that the mistake is told before anything is asked.
+fn check_database(name: &str) -> Result<()> {
+    // Under 64 bytes, and none of these on any platform: mongodb.com/docs/manual/reference/limits, "Naming Restrictions".
+    let bad = name.is_empty() || name.len() > 63 || name.contains(['/', '\\', '.', ' ', '"', '$', '\0']);
+    if bad {
+        return Err(Error::new(
+            ErrorKind::InvalidName,
+            format!(
+                "{name:?} cannot be the name of a database: 1 to 63 bytes without / \\ . $ \" and spaces"
+            ),
+        ));
+    }
+    if matches!(name, "admin" | "local" | "config") {
+        return Err(Error::new(
+            ErrorKind::InvalidName,
+            format!("{name:?} is a database of the server's own; name another"),
+        ));
+    }
+    Ok(())
+}
+
+/// The parts of a connection string that nobody else may see: what stands before the host, its parts, and the options.
+fn secrets(uri: &str) -> impl Iterator<Item = &str> {
+    let rest = uri.split_once("://").map_or(uri, |(_, rest)| rest);
+    let (rest, options) = rest.split_once('?').unwrap_or((rest, ""));
+    let credentials = rest.rsplit_once('@').map_or("", |(credentials, _)| credentials);
+    let values = options
+        .split('&')
+        .map(|option| option.split_once('=').map_or(option, |(_, value)| value));
+    // A secret of a letter or two stands in every message by chance; the driver does not quote such a thing alone.
+    std::iter::once(credentials)
+        .chain(credentials.split(':'))
+        .chain(values)
+        .filter(|secret| secret.len() > 2)
+}
+
+/// The connection string without user, password and options.
+fn redacted(uri: &str) -> String {
+    let (scheme, rest) = uri.split_once("://").unwrap_or(("", uri));
+    let rest = rest.split_once('?').map_or(rest, |(rest, _)| rest);
+    match rest.rsplit_once('@') {
+        Some((_, place)) => format!("{scheme}://***@{place}"),
+        None => format!("{scheme}://{rest}"),
+    }
+}
+
+impl fmt::Debug for MongoConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MongoConfig")
+            .field("uri", &redacted(&self.uri))
+            .field("database", &self.database)
+            .field("server_selection_timeout", &self.server_selection_timeout)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("operation_timeout", &self.operation_timeout)
+            .field("max_pool_size", &self.max_pool_size)
+            .field("min_pool_size", &self.min_pool_size)
+            .field("max_idle_time", &self.max_idle_time)
+            .field("app_name", &self.app_name)
+            .field("upload_age", &self.upload_age)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn resolve(uri: &str) -> Result<(ClientOptions, String)> {
+        MongoConfig::new(uri).resolve().await
+    }
+
+    #[tokio::test]
+    async fn the_string_wins_over_the_defaults_and_the_defaults_over_the_drivers() {
+        let (options, database) = resolve("mongodb://a,b/app?maxPoolSize=7&connectTimeoutMS=1500&appName=mine")
+            .await
+            .unwrap();
+        assert_eq!(database, "app");
+        assert_eq!(options.max_pool_size, Some(7));
+        assert_eq!(options.connect_timeout, Some(Duration::from_millis(1500)));
+        assert_eq!(options.app_name.as_deref(), Some("mine"));
+        assert_eq!(options.server_selection_timeout, Some(Duration::from_secs(5)));
+        let concern = options.write_concern.unwrap();
+        assert_eq!((concern.w, concern.journal), (Some(Acknowledgment::Majority), Some(true)));
+        assert_eq!(options.read_concern, Some(ReadConcern::majority()));
+        let (_, database) = MongoConfig::new("mongodb://a/app").database("other").resolve().await.unwrap();
+        assert_eq!(database, "other");
+    }
+
+    #[tokio::test]
+    async fn what_would_weaken_the_promises_or_cannot_be_meant_is_refused() {
+        for (uri, kind, says) in [
+            ("mongodb://a", ErrorKind::InvalidArgument, "names no database"),
+            ("mongodb://a/app?w=1", ErrorKind::InvalidArgument, "majority"),
+            ("mongodb://a/app?w=0", ErrorKind::InvalidArgument, ""),
+            ("mongodb://a/app?journal=false", ErrorKind::InvalidArgument, "journal"),
+            (
+                "mongodb://a/app?readPreference=secondary",
+                ErrorKind::InvalidArgument,
+                "primary",
+            ),
+            (
+                "mongodb://a/app?readConcernLevel=local",
+                ErrorKind::InvalidArgument,
+                "readConcernLevel",
+            ),
+            ("mongodb://a/admin", ErrorKind::InvalidName, "admin"),
+            ("mongodb://a/a.b", ErrorKind::InvalidName, "a.b"),
+            ("sqlite://a/app", ErrorKind::InvalidArgument, ""),
+            ("mongodb://a/app?nonsense=1", ErrorKind::InvalidArgument, "nonsense"),
+        ] {
+            let error = resolve(uri).await.unwrap_err();
+            assert_eq!(error.kind(), kind, "{uri}: {error}");
+            assert!(error.to_string().contains(says), "{uri}: {error}");
+        }
+        for config in [
+            MongoConfig::new("mongodb://a/app").operation_timeout(Duration::ZERO),
+            MongoConfig::new("mongodb://a/app").max_pool_size(0),
+            MongoConfig::new("mongodb://a/app").max_pool_size(2).min_pool_size(3),
+        ] {
+            assert_eq!(config.resolve().await.unwrap_err().kind(), ErrorKind::InvalidArgument);
+        }
+    }
+
+    #[tokio::test]
+    async fn secrets_are_never_shown() {
+        for uri in [
+            "mongodb://ada:s3cret@a/app",
+            "mongodb://ada:s3cret@a/",
+            "mongodb://ada:s3:cret@a/app",
+            "mongodb://ada:s3cret@a:port/app",
+            "mongodb://ada:%s3cret@a/app",
+            "mongodb://a/app?tlsCertificateKeyFilePassword=s3cret&nonsense=s3cret",
+            "mongodb://a/app?authMechanismProperties=AWS_SESSION_TOKEN:s3cret",
+            "ada:s3cret@a",
+        ] {
+            let config = MongoConfig::new(uri);
+            let mut shown = format!("{config:?}");
+            if let Err(error) = config.resolve().await {
+                shown.push_str(&format!("{error} {error:?}"));
+            }
+            assert!(!shown.contains("cret"), "{uri}: {shown}");
+        }
+    }
+}

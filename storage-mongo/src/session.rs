@@ -1,0 +1,100 @@
+//! [`transaction`]: several writes, all or none.
+
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use mongodb::ClientSession;
+use mongodb::options::{Acknowledgment, ReadConcern, WriteConcern};
+use storage_core::{Applied, Error, ErrorKind, Result, Retry, random_u128};
+
+use crate::error::{is_commit_unknown, is_transient};
+use crate::store::Inner;
+
+/// How often a transaction is begun at most. Each attempt that fails met another writer that went on, so this many failures in a row
+/// mean a contention that waiting longer does not end.
+const ATTEMPTS: u32 = 16;
+/// How often a commit whose answer was lost is sent again.
+const COMMITS: u32 = 5;
+/// The first pause between attempts; each one doubles it, and a random part of it is waited. About the time of one transaction.
+const FIRST_PAUSE: Duration = Duration::from_millis(2);
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+
+/// Runs `steps` in one transaction and commits it. A refusal by the steps themselves undoes everything and is the answer. Whatever the
+/// steps read or write through the session is decided at one point in time; `steps` runs again from the start where another writer was
+/// in the way. Every step must use [`Inner::write`] or [`Inner::read`], so that errors keep their labels.
+///
+/// # Errors
+/// What the steps say, not applied; `Conflict` where other writers were in the way to the end; an error of the commit, unknown where
+/// its answer was lost.
+pub(crate) async fn transaction<T, F>(inner: &Inner, mut steps: F) -> Result<T>
+where
+    T: Send,
+    F: for<'s> FnMut(&'s mut ClientSession) -> BoxFuture<'s, Result<T>> + Send,
+{
+    let mut session = inner.read(async { inner.client.start_session().await }).await?;
+    for attempt in 0..ATTEMPTS {
+        match once(inner, &mut session, &mut steps).await {
+            Err(error) if is_transient(&error) && error.applied() == Applied::No => pause(attempt).await,
+            answer => return answer,
+        }
+    }
+    Err(Error::new(
+        ErrorKind::Conflict,
+        "other writers were in the way of every attempt at the transaction; try again",
+    )
+    .with_retry(Retry::Later))
+}
+
+async fn once<T, F>(inner: &Inner, session: &mut ClientSession, steps: &mut F) -> Result<T>
+where
+    F: for<'s> FnMut(&'s mut ClientSession) -> BoxFuture<'s, Result<T>> + Send,
+{
+    let majority = WriteConcern::builder()
+        .w(Acknowledgment::Majority)
+        .journal(true)
+        .build();
+    let begin = session
+        .start_transaction()
+        .read_concern(ReadConcern::snapshot())
+        .write_concern(majority)
+        .max_commit_time(inner.config.operation_timeout);
+    inner.read(begin).await?;
+    match steps(session).await {
+        Ok(answer) => commit(inner, session).await.map(|()| answer),
+        Err(error) => {
+            // What cannot be undone by request the server undoes by itself: an open transaction has a lifetime there.
+            if let Err(undo) = inner.read(session.abort_transaction()).await {
+                tracing::debug!(error = %undo, "left a transaction to the server to abort");
+            }
+            // Nothing of a transaction that was never committed is applied, whatever became of the step.
+            Err(error.with_applied(Applied::No))
+        }
+    }
+}
+
+async fn commit(inner: &Inner, session: &mut ClientSession) -> Result<()> {
+    let mut sent = 0;
+    loop {
+        sent += 1;
+        match inner.write(session.commit_transaction()).await {
+            Ok(()) => return Ok(()),
+            // The server knows a commit that it did before by the transaction's number, so that sending it again is safe.
+            Err(error) if is_commit_unknown(&error) && sent < COMMITS => pause(sent).await,
+            Err(error) if is_commit_unknown(&error) => return Err(error.with_applied(Applied::Unknown)),
+            // A commit that was sent once and refused as transient was not done. After a lost answer that is no longer sure.
+            Err(error) if is_transient(&error) && sent == 1 => return Err(error.with_applied(Applied::No)),
+            Err(error) if sent > 1 => return Err(error.with_applied(Applied::Unknown)),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Waits a random part of a time that doubles with each attempt.
+async fn pause(attempt: u32) {
+    let most = FIRST_PAUSE.saturating_mul(1 << attempt.min(16)).min(LONGEST_PAUSE);
+    // A fraction in 1/256: enough to keep two writers apart.
+    #[allow(clippy::cast_possible_truncation, reason = "the low byte is as random as any")]
+    let part = u32::from(random_u128() as u8);
+    tokio::time::sleep(most * part / 256).await;
+}
