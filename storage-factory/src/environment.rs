@@ -40,7 +40,7 @@ pub const VARIABLES: &[Variable] = &[
     },
     Variable {
         name: "MONGODB_URL",
-        meaning: "selects MongoDB, never files: an error until a version has the feature `mongo`; one together with `STORAGE_DATA_DIR` too",
+        meaning: "selects MongoDB, never files: an error without the feature `mongo`, and together with `STORAGE_DATA_DIR`",
     },
     Variable {
         name: "MONGODB_URI",

@@ -4,6 +4,8 @@
 mod fs;
 mod known;
 mod memory;
+#[cfg(feature = "mongo")]
+mod mongo;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
@@ -224,6 +226,8 @@ pub(crate) fn compiled() -> Vec<Scheme> {
         #[cfg(feature = "fs")]
         fs::scheme(),
         memory::scheme(),
+        #[cfg(feature = "mongo")]
+        mongo::scheme(),
         #[cfg(feature = "sqlite")]
         sqlite::scheme(),
     ]

@@ -9,8 +9,6 @@ struct Known {
     schemes: &'static [&'static str],
     medium: &'static str,
     feature: &'static str,
-    /// Whether this version has the feature, so that it is only switched off.
-    exists: bool,
 }
 
 const KNOWN: &[Known] = &[
@@ -18,37 +16,31 @@ const KNOWN: &[Known] = &[
         schemes: &["fs", "file"],
         medium: "files",
         feature: "fs",
-        exists: true,
     },
     Known {
         schemes: &["sqlite"],
         medium: "SQLite",
         feature: "sqlite",
-        exists: true,
     },
     Known {
         schemes: &["mongodb", "mongodb+srv"],
         medium: "MongoDB",
         feature: "mongo",
-        exists: false,
     },
     Known {
         schemes: &["s3"],
         medium: "S3",
         feature: "s3",
-        exists: false,
     },
     Known {
         schemes: &["gs"],
         medium: "Google Cloud Storage",
         feature: "gcs",
-        exists: false,
     },
     Known {
         schemes: &["az"],
         medium: "Azure Blob Storage",
         feature: "azure",
-        exists: false,
     },
 ];
 
@@ -58,17 +50,10 @@ pub(crate) fn missing<'a>(text: &str, scheme: &str, registered: impl Iterator<It
     registered.sort_unstable();
     let registered = registered.join(", ");
     let error = match KNOWN.iter().find(|known| known.schemes.contains(&scheme)) {
-        Some(Known { medium, feature, exists: true, .. }) => Error::new(
-            ErrorKind::Unsupported,
-            format!(
-                "{medium} needs the feature `{feature}` of storage-factory, which this program was built without; it has {registered}"
-            ),
-        )
-        .with_context("feature", *feature),
         Some(Known { medium, feature, .. }) => Error::new(
             ErrorKind::Unsupported,
             format!(
-                "{medium} needs the feature `{feature}` of storage-factory, which this version does not have yet; it has {registered}"
+                "{medium} needs the feature `{feature}` of storage-factory, which this program was built without; it has {registered}"
             ),
         )
         .with_context("feature", *feature),
