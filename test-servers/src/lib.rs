@@ -1,1 +1,46 @@
-//! Servers for the tests: installs and starts real ones, and has careless ones of its own.
+//! Servers for the tests: real ones, installed and started here, and careless ones of our own.
+//!
+//! `cargo xtask servers up` starts a server for each [`Kind`] and writes down where it answers; tests read that with
+//! [`Servers::load`]. For each kind the first of these is taken:
+//!
+//! 1. the storage URL in the environment ([`Kind::variable`]); when nothing answers there, that is a failure;
+//! 2. the real image in Docker, where a daemon answers;
+//! 3. the programs of [`Native`], installed into a cache of the user's;
+//! 4. nothing, and the reason is said: at the start, in the table at the end, and by [`Servers::of`] to the test that asks. For
+//!    the kinds in `STORAGE_REQUIRE` that is a failure.
+//!
+//! Tests that kill their server start one of their own with [`Native::spawn`].
+
+mod background;
+mod bucket;
+mod cache;
+mod command;
+pub mod emulator;
+mod explicit;
+mod identity;
+mod install;
+mod kind;
+mod lifecycle;
+mod native;
+mod port;
+mod probe;
+mod process;
+mod reach;
+mod server;
+mod servers;
+mod state;
+mod table;
+mod tool;
+
+pub use self::kind::Kind;
+pub use self::lifecycle::{down, logs, status, up};
+pub use self::native::Native;
+pub use self::process::Process;
+pub use self::server::{How, Server};
+pub use self::servers::{Missing, Servers};
+
+/// Any error: whoever started the servers only reads it.
+pub type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// What everything here returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,10 +1,11 @@
-//! What developers and CI run: `cargo xtask test`, `cargo xtask lint` and `cargo xtask docs`.
+//! What developers and CI run: `cargo xtask test`, `cargo xtask lint`, `cargo xtask docs` and `cargo xtask servers`.
 
 mod cargo;
 mod docs;
 mod lint;
 mod metadata;
 mod report;
+mod servers;
 mod test;
 
 use std::process::ExitCode;
@@ -15,7 +16,11 @@ Usage: cargo xtask <command>
   test [-- args]   every test, each factory feature alone, the crate outside the workspace, generated documents;
                    args go to the test programs (a name to filter by, --nocapture, …)
   lint             formatting, clippy, documentation, oldest Rust, licences and bans, package contents
-  docs [--check]   write the generated sections of the documents, or show where they are out of date";
+  docs [--check]   write the generated sections of the documents, or show where they are out of date
+  servers up       install and start the servers the tests run against; `test` does it by itself
+  servers down     end them and remove their data
+  servers status   show them, and whether they answer
+  servers logs NAME  show what one has written";
 
 /// Any error: every step only prints it.
 type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
@@ -29,6 +34,7 @@ fn main() -> ExitCode {
         ["lint"] => lint::run(),
         ["docs"] => docs::run(docs::Mode::Write),
         ["docs", "--check"] => docs::run(docs::Mode::Check),
+        ["servers", words @ ..] => servers::run(words),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             ExitCode::SUCCESS

@@ -1,0 +1,118 @@
+//! Finding or starting a server for each kind.
+
+use futures::future::join_all;
+
+use super::book::Book;
+use super::{down, lacking};
+use crate::process::Process;
+use crate::servers::Missing;
+use crate::state::{self, State};
+use crate::table::table;
+use crate::{How, Kind, Native, Result, Server, explicit, install};
+
+/// Sees to a server of every kind and prints the table. What runs already is kept, what has died is started again.
+///
+/// # Errors
+/// An URL in the environment leads nowhere, or a kind that `STORAGE_REQUIRE` names has no server.
+pub async fn up() -> Result<()> {
+    let lock = tokio::task::spawn_blocking(state::lock).await??;
+    let mut state = State::read()?;
+    state.servers = keep(std::mem::take(&mut state.servers)).await?;
+    let book = Book::open(state)?;
+
+    let failed: Vec<String> = join_all(Kind::ALL.map(|kind| serve(kind, &book)))
+        .await
+        .into_iter()
+        .filter_map(|outcome| outcome.err().map(|error| error.to_string()))
+        .collect();
+
+    let state = book.close()?;
+    drop(lock);
+    print!("{}", table(&state.servers, &state.missing));
+    if !failed.is_empty() {
+        return Err(failed.join("\n").into());
+    }
+    let lacking: Vec<&str> = lacking(&state.servers)?.into_iter().map(Kind::name).collect();
+    if !lacking.is_empty() {
+        return Err(format!(
+            "STORAGE_REQUIRE asks for {}, which is not available",
+            lacking.join(", ")
+        )
+        .into());
+    }
+    Ok(())
+}
+
+/// Those that can be used as they are. Of the others nothing is left.
+async fn keep(servers: Vec<Server>) -> Result<Vec<Server>> {
+    let checks = servers.into_iter().map(async |server| {
+        // Those of the environment are looked up again.
+        let good = server.how != How::Explicit && down::is_running(&server) && server.check().await.is_ok();
+        (server, good)
+    });
+    let mut kept = Vec::new();
+    for (server, good) in join_all(checks).await {
+        if good {
+            kept.push(server);
+        } else {
+            down::end(&server)?;
+        }
+    }
+    Ok(kept)
+}
+
+async fn serve(kind: Kind, book: &Book) -> Result<()> {
+    match explicit::named(kind) {
+        Ok(None) => {}
+        Ok(Some(server)) => match explicit::checked(server).await {
+            Ok(server) => return book.add(server),
+            Err(error) => return unusable(kind, &error.to_string(), book),
+        },
+        Err(error) => return unusable(kind, &error.to_string(), book),
+    }
+    let natives = Native::ALL.into_iter().filter(|native| native.kind() == kind);
+    let outcomes = join_all(natives.map(|native| async move {
+        if book.has(native) {
+            return Ok(());
+        }
+        match start(native, book).await {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let name = native.name().to_owned();
+                eprintln!("NOT AVAILABLE: {name}: {error}");
+                let reason = error.to_string();
+                book.miss(Missing { kind, name, reason })
+            }
+        }
+    }));
+    outcomes.await.into_iter().collect()
+}
+
+/// The user has named a server: another must not take its place.
+fn unusable(kind: Kind, reason: &str, book: &Book) -> Result<()> {
+    book.miss(Missing {
+        kind,
+        name: kind.variable().to_owned(),
+        reason: reason.to_owned(),
+    })?;
+    Err(reason.into())
+}
+
+async fn start(native: Native, book: &Book) -> Result<()> {
+    let install = install::install(native).await?;
+    let data = book.data(native.name());
+    let logs = state::logs();
+    std::fs::create_dir_all(&logs)?;
+    let file = data
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let log = logs.join(format!("{file}.log"));
+    let mut process = Process::launch(native, &install, &data, &log)?;
+    book.add(process.server())?;
+    process.ready().await?;
+    book.add(process.server())?;
+    process.leave_running();
+    Ok(())
+}

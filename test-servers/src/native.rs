@@ -1,0 +1,229 @@
+//! The servers that are installed and started here, their versions and their command lines.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use tokio::process::Command;
+
+use crate::install::{self, Source};
+use crate::process::Process;
+use crate::server::BUCKET;
+use crate::{Kind, Result};
+
+/// A server that runs without Docker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Native {
+    /// MongoDB's protocol on WiredTiger, as a replica set of one; started so that every commit is synced.
+    Secantus,
+    /// MongoDB's protocol on SQLite. Its updates are not atomic and it has no transactions: a server to be recognised as careless.
+    FerretDb,
+    /// S3 on files.
+    Versitygw,
+    /// S3 in memory; it checks no signature.
+    Moto,
+    /// Azure Blob Storage on files.
+    Azurite,
+    /// Google Cloud Storage in memory, written in this crate.
+    GcsEmulation,
+}
+
+impl Native {
+    /// Every one, the first of a kind being the one to prefer.
+    pub const ALL: [Self; 6] = [
+        Self::Secantus,
+        Self::FerretDb,
+        Self::Versitygw,
+        Self::Moto,
+        Self::Azurite,
+        Self::GcsEmulation,
+    ];
+
+    /// The protocol it speaks.
+    pub const fn kind(self) -> Kind {
+        match self {
+            Self::Secantus | Self::FerretDb => Kind::Mongo,
+            Self::Versitygw | Self::Moto => Kind::S3,
+            Self::Azurite => Kind::Azure,
+            Self::GcsEmulation => Kind::Gcs,
+        }
+    }
+
+    /// What it is called.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Secantus => "SecantusDB",
+            Self::FerretDb => "FerretDB",
+            Self::Versitygw => "versitygw",
+            Self::Moto => "moto",
+            Self::Azurite => "Azurite",
+            Self::GcsEmulation => "in-repo GCS emulation",
+        }
+    }
+
+    /// The version that is installed; the only place where one is written.
+    pub const fn version(self) -> &'static str {
+        match self {
+            Self::Secantus => "0.7.0b3",
+            Self::FerretDb => "1.24.2",
+            Self::Versitygw => "1.8.0",
+            Self::Moto => "5.2.5",
+            Self::Azurite => "3.35.0", // the last for Node.js 20
+            Self::GcsEmulation => env!("CARGO_PKG_VERSION"),
+        }
+    }
+
+    /// Whether what it has acknowledged is there after a kill.
+    pub const fn is_durable(self) -> bool {
+        match self {
+            Self::Secantus | Self::FerretDb | Self::Versitygw | Self::Azurite => true,
+            Self::Moto | Self::GcsEmulation => false,
+        }
+    }
+
+    pub(crate) const fn source(self) -> Source {
+        match self {
+            Self::Secantus => Source::Pip {
+                package: "SecantusDB",
+                extras: "",
+            },
+            Self::FerretDb => Source::FerretDb {
+                module: "github.com/FerretDB/FerretDB",
+            },
+            Self::Versitygw => Source::Go {
+                package: "github.com/versity/versitygw/cmd/versitygw",
+            },
+            Self::Moto => Source::Pip {
+                package: "moto",
+                extras: "[server,s3]",
+            },
+            Self::Azurite => Source::Npm { package: "azurite" },
+            Self::GcsEmulation => Source::Ours,
+        }
+    }
+
+    /// Starts one of its own for a test, with its data in this directory, which it creates.
+    ///
+    /// # Errors
+    /// It is not installed (`cargo xtask servers up` does that), or did not start.
+    pub async fn spawn(self, data: &Path) -> Result<Process> {
+        let install = match self.source() {
+            Source::Ours => data.to_owned(),
+            _ => install::installed(self).await?,
+        };
+        Process::start(self, &install, data).await
+    }
+
+    /// The storage URL of what is there from the start.
+    pub(crate) fn url(self, port: u16) -> String {
+        match self {
+            Self::Secantus | Self::FerretDb => {
+                format!("mongodb://127.0.0.1:{port}/{BUCKET}?directConnection=true")
+            }
+            Self::Versitygw | Self::Moto => {
+                format!("s3://{BUCKET}?endpoint=http://127.0.0.1:{port}&region=us-east-1&allow_http=true")
+            }
+            Self::Azurite => {
+                format!("az://{BUCKET}?endpoint=http://127.0.0.1:{port}/{AZURITE_ACCOUNT}&allow_http=true")
+            }
+            Self::GcsEmulation => {
+                format!("gs://{BUCKET}?base_url=http://127.0.0.1:{port}&skip_signature=true&allow_http=true")
+            }
+        }
+    }
+
+    pub(crate) fn credentials(self) -> BTreeMap<String, String> {
+        let pairs: &[(&str, &str)] = match self {
+            Self::Versitygw | Self::Moto => &[
+                ("AWS_ACCESS_KEY_ID", S3_KEY),
+                ("AWS_SECRET_ACCESS_KEY", S3_SECRET),
+            ],
+            Self::Azurite => &[
+                ("AZURE_STORAGE_ACCOUNT_NAME", AZURITE_ACCOUNT),
+                ("AZURE_STORAGE_ACCOUNT_KEY", AZURITE_KEY),
+            ],
+            Self::Secantus | Self::FerretDb | Self::GcsEmulation => &[],
+        };
+        let owned = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
+        pairs.iter().map(owned).collect()
+    }
+
+    /// The command that serves on this port, and the directories it wants to be there.
+    pub(crate) fn command(self, install: &Path, port: u16, data: &Path) -> Result<Command> {
+        fs::create_dir_all(data)?;
+        let address = format!("127.0.0.1:{port}");
+        let port = port.to_string();
+        let mut command = match self {
+            Self::Secantus => {
+                let mut command = script(install, "secantusd-py");
+                command.args(["--host", "127.0.0.1", "--port", &port, "--log-level", "WARNING"]);
+                // Without it a kill loses acknowledged writes.
+                command.args(["--sync-on-commit", "--storage-path"]).arg(data);
+                command
+            }
+            Self::FerretDb => {
+                let mut command = Command::new(install.join("ferretdb"));
+                command.args(["--handler=sqlite", "--state-dir=-", "--debug-addr=-"]);
+                command.args(["--telemetry=disable", "--log-level=warn"]);
+                command.arg(format!("--listen-addr={address}"));
+                command.arg(format!("--sqlite-url=file:{}/", data.display())); // must end in a slash
+                command
+            }
+            Self::Versitygw => {
+                let (buckets, metadata) = (data.join("buckets"), data.join("metadata"));
+                fs::create_dir_all(&buckets)?;
+                fs::create_dir_all(&metadata)?;
+                let mut command = Command::new(install.join("versitygw"));
+                command.args(["--quiet", "--port", &address, "posix", "--sidecar"]);
+                command.arg(metadata).arg(buckets);
+                command
+                    .env("ROOT_ACCESS_KEY_ID", S3_KEY)
+                    .env("ROOT_SECRET_ACCESS_KEY", S3_SECRET);
+                command
+            }
+            Self::Moto => {
+                let mut command = script(install, "moto_server");
+                command.args(["-H", "127.0.0.1", "-p", &port]);
+                command
+            }
+            Self::Azurite => {
+                let mut command = Command::new("node");
+                command.arg(install.join("node_modules/azurite/dist/src/blob/main.js"));
+                command.args([
+                    "--silent",
+                    "--disableTelemetry",
+                    "--blobHost",
+                    "127.0.0.1",
+                    "--blobPort",
+                    &port,
+                ]);
+                command.arg("--location").arg(data);
+                command
+            }
+            Self::GcsEmulation => {
+                let mut command = Command::new(std::env::current_exe()?);
+                command.args(["gcs", "--port", &port]);
+                command
+            }
+        };
+        command.current_dir(data);
+        Ok(command)
+    }
+}
+
+const S3_KEY: &str = "storage-test";
+const S3_SECRET: &str = "storage-test-secret";
+
+/// The account that Azurite has from the start, and its key, which its documentation publishes.
+const AZURITE_ACCOUNT: &str = "devstoreaccount1";
+const AZURITE_KEY: &str =
+    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
+
+/// A script of a virtual environment. By its interpreter: the script's first line names where it was installed, before the rename.
+fn script(install: &Path, name: &str) -> Command {
+    let mut command = Command::new(install.join("bin/python"));
+    command.arg(install.join("bin").join(name));
+    command
+}

@@ -1,0 +1,114 @@
+//! Clients for a [`Server`]: what its URL and its credentials say, given to `object_store` and to HTTP.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::TryStreamExt;
+use object_store::aws::AmazonS3Builder;
+use object_store::azure::MicrosoftAzureBuilder;
+use object_store::client::{HttpClient, HttpConnector, ReqwestConnector};
+use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::{ClientOptions, ObjectStore, RetryConfig};
+use tokio::time::timeout;
+
+use crate::server::without_secrets;
+use crate::{Kind, Result, Server};
+
+/// A server that has not answered one small request for this long does not answer. Generous: the machine may be busy compiling.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+impl Server {
+    /// A client of `object_store` for the bucket or container in the URL, without retries.
+    ///
+    /// # Errors
+    /// The server is not one of objects, or `object_store` does not accept what URL, credentials and environment say.
+    pub fn object_store(&self) -> Result<Arc<dyn ObjectStore>> {
+        let url = url::Url::parse(&self.url).map_err(|_| format!("{} is no URL", self.shown_url()))?;
+        let bucket = url.host_str().ok_or("the URL names no bucket")?;
+        // What stands in the URL beats what stands in the environment.
+        let mut settings: BTreeMap<String, String> = self
+            .credentials
+            .iter()
+            .map(|(name, value)| (name.to_lowercase(), value.clone()))
+            .collect();
+        settings.extend(url.query_pairs().into_owned());
+        let retry = RetryConfig {
+            max_retries: 0,
+            ..RetryConfig::default()
+        };
+        // A builder ends with the first bad setting, and takes the next ones over it.
+        let settings = settings.into_iter();
+        Ok(match self.kind {
+            Kind::S3 => {
+                let builder = AmazonS3Builder::from_env()
+                    .with_bucket_name(bucket)
+                    .with_retry(retry);
+                Arc::new(
+                    settings
+                        .filter_map(|(name, value)| Some((name.parse().ok()?, value)))
+                        .fold(builder, |builder, (name, value)| builder.with_config(name, value))
+                        .build()?,
+                )
+            }
+            Kind::Gcs => {
+                let builder = GoogleCloudStorageBuilder::from_env()
+                    .with_bucket_name(bucket)
+                    .with_retry(retry);
+                Arc::new(
+                    settings
+                        .filter_map(|(name, value)| Some((name.parse().ok()?, value)))
+                        .fold(builder, |builder, (name, value)| builder.with_config(name, value))
+                        .build()?,
+                )
+            }
+            Kind::Azure => {
+                let builder = MicrosoftAzureBuilder::from_env()
+                    .with_container_name(bucket)
+                    .with_retry(retry);
+                Arc::new(
+                    settings
+                        .filter_map(|(name, value)| Some((name.parse().ok()?, value)))
+                        .fold(builder, |builder, (name, value)| builder.with_config(name, value))
+                        .build()?,
+                )
+            }
+            Kind::Mongo => return Err(format!("{} serves documents", self.name).into()),
+        })
+    }
+
+    /// Whether it can be used: the deployment answers a ping, the bucket or container can be listed.
+    pub(crate) async fn check(&self) -> Result<()> {
+        let checked = timeout(PATIENCE, async {
+            if self.kind == Kind::Mongo {
+                let client = mongo(&self.url).await?;
+                let ping = mongodb::bson::doc! { "ping": 1 };
+                client.database("admin").run_command(ping).await?;
+            } else {
+                self.object_store()?.list(None).try_next().await?;
+            }
+            Ok(())
+        });
+        checked
+            .await
+            .unwrap_or_else(|_| Err(format!("no answer within {} s", PATIENCE.as_secs()).into()))
+    }
+}
+
+/// A client of the driver that gives up soon.
+pub(crate) async fn mongo(url: &str) -> Result<mongodb::Client> {
+    let options = mongodb::options::ClientOptions::parse(url).await;
+    let mut options = options.map_err(|error| format!("{}: {error}", without_secrets(url)))?;
+    options.server_selection_timeout = Some(Duration::from_secs(5));
+    options.connect_timeout = Some(Duration::from_secs(5));
+    Ok(mongodb::Client::with_options(options)?)
+}
+
+/// A client for requests that `object_store` does not make.
+pub(crate) fn http() -> Result<HttpClient> {
+    let options = ClientOptions::new()
+        .with_allow_http(true)
+        .with_timeout(Duration::from_secs(10))
+        .with_connect_timeout(Duration::from_secs(5));
+    Ok(ReqwestConnector::default().connect(&options)?)
+}

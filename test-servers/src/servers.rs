@@ -1,0 +1,154 @@
+//! What tests ask: which servers are there?
+
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::state::{self, State};
+use crate::{How, Kind, Result, Server, explicit};
+
+/// A server that is not there, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Missing {
+    /// What it would have served.
+    pub kind: Kind,
+    /// What it would have been.
+    pub name: String,
+    /// Why it is not there.
+    pub reason: String,
+}
+
+/// The servers that `cargo xtask servers up` has started or found.
+#[derive(Clone, Debug, Default)]
+pub struct Servers {
+    servers: Vec<Server>,
+    missing: Vec<Missing>,
+    required: Vec<Kind>,
+}
+
+impl Servers {
+    /// Reads what was written down, and looks whether it is still there.
+    ///
+    /// # Errors
+    /// The file, or an environment variable, cannot be read, or an URL in the environment leads nowhere.
+    pub fn load() -> Result<Self> {
+        let required = required(std::env::var("STORAGE_REQUIRE").ok().as_deref())?;
+        let state = State::read()?;
+        let mut found = Self {
+            servers: Vec::new(),
+            missing: state.missing,
+            required,
+        };
+        for server in state.servers {
+            // What the environment says now counts, not what it said at `up`.
+            if server.how == How::Explicit {
+                continue;
+            }
+            match listens(&server) {
+                Ok(()) => found.servers.push(server),
+                Err(reason) => found.missing.push(Missing {
+                    kind: server.kind,
+                    name: server.name,
+                    reason,
+                }),
+            }
+        }
+        for kind in Kind::ALL {
+            if let Some(server) = explicit::named(kind)? {
+                listens(&server).map_err(|reason| format!("{}: {reason}", kind.variable()))?;
+                found.servers.retain(|other| other.kind != kind);
+                found.missing.retain(|other| other.kind != kind);
+                found.servers.push(server);
+            }
+            let known = found.servers.iter().any(|server| server.kind == kind)
+                || found.missing.iter().any(|missing| missing.kind == kind);
+            if !known {
+                found.missing.push(Missing {
+                    kind,
+                    name: kind.name().to_owned(),
+                    reason: format!(
+                        "{} has not been written; `cargo xtask servers up` starts servers",
+                        state::path().display()
+                    ),
+                });
+            }
+        }
+        found.servers.sort_by_key(|server| server.kind);
+        Ok(found)
+    }
+
+    /// The servers of this kind, the preferred one first. When there is none the reasons go to standard error.
+    ///
+    /// # Panics
+    /// When there is none and `STORAGE_REQUIRE` names the kind: a test that would be left out must fail.
+    pub fn of(&self, kind: Kind) -> Vec<Server> {
+        let found: Vec<Server> = self
+            .servers
+            .iter()
+            .filter(|server| server.kind == kind)
+            .cloned()
+            .collect();
+        if found.is_empty() {
+            let reasons: Vec<String> = self
+                .missing(kind)
+                .iter()
+                .map(|missing| format!("{}: {}", missing.name, missing.reason))
+                .collect();
+            let message = format!("NOT AVAILABLE: {kind}: {}", reasons.join("; "));
+            assert!(
+                !self.required.contains(&kind),
+                "{message} (STORAGE_REQUIRE asks for it)"
+            );
+            eprintln!("{message}");
+        }
+        found
+    }
+
+    /// Those of this kind that are not there.
+    pub fn missing(&self, kind: Kind) -> Vec<Missing> {
+        self.missing
+            .iter()
+            .filter(|missing| missing.kind == kind)
+            .cloned()
+            .collect()
+    }
+}
+
+/// The kinds in `STORAGE_REQUIRE`.
+pub(crate) fn required(value: Option<&str>) -> Result<Vec<Kind>> {
+    let words = value.unwrap_or_default().split(',').map(str::trim);
+    let kinds = words.filter(|word| !word.is_empty()).map(str::parse);
+    kinds
+        .collect::<Result<_>>()
+        .map_err(|error| format!("STORAGE_REQUIRE: {error}").into())
+}
+
+/// Whether somebody listens where the URL says. Of the vendor's own services this is not asked.
+fn listens(server: &Server) -> Result<(), String> {
+    let endpoint = match server.kind {
+        Kind::Mongo => Some(server.url.clone()),
+        Kind::S3 | Kind::Azure => server.option("endpoint"),
+        Kind::Gcs => server.option("base_url"),
+    };
+    let Some(url) = endpoint.and_then(|endpoint| url::Url::parse(&endpoint).ok()) else {
+        return Ok(());
+    };
+    if url.scheme() == "mongodb+srv" {
+        return Ok(());
+    }
+    let host = url.host_str().unwrap_or_default();
+    // 27017 is MongoDB's own.
+    let port = url.port_or_known_default().unwrap_or(27017);
+    let addresses = (host, port).to_socket_addrs();
+    let addresses = addresses.map_err(|error| format!("{host}: {error}"))?;
+    let mut last = format!("{host} has no address");
+    for address in addresses {
+        match TcpStream::connect_timeout(&address, Duration::from_secs(5)) {
+            Ok(_) => return Ok(()),
+            Err(error) => last = format!("nothing answers at {address} any more: {error}"),
+        }
+    }
+    Err(last)
+}
