@@ -24,12 +24,15 @@ pub(crate) enum Source {
     /// FerretDB, a Go module that `go install` builds into a program which panics: its version is a file that is not in the
     /// module (`build/version/version.txt`), so it is copied, given one and built as the main module.
     FerretDb { module: &'static str },
-    /// Part of this crate.
+    /// Part of this crate, served by its program.
     Ours,
 }
 
 /// The directory it is installed in, if it is.
 pub(crate) async fn installed(server: Native) -> Result<PathBuf> {
+    if server.source() == Source::Ours {
+        return Err(format!("{} is not installed, it is part of this crate", server.name()).into());
+    }
     let name = directory_name(server).await?;
     let found = cache::installed(&name)?;
     found.ok_or_else(|| {
@@ -49,10 +52,14 @@ pub(crate) async fn install(server: Native) -> Result<PathBuf> {
         std::fs::create_dir_all(parent)?;
     }
     match server.source() {
+        Source::Ours => {
+            let program = std::env::current_exe()?;
+            return Ok(program.parent().map(Path::to_owned).unwrap_or_default());
+        }
         Source::Pip { .. } => Tool::Python.need(&tools).await?,
         // Even an installed one runs on node.
         Source::Npm { .. } => Tool::Node.need(&tools).await?,
-        Source::Go { .. } | Source::FerretDb { .. } | Source::Ours => {}
+        Source::Go { .. } | Source::FerretDb { .. } => {}
     }
     let name = directory_name(server).await?;
     if let Some(path) = cache::installed(&name)? {

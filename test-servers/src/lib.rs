@@ -33,7 +33,7 @@ mod table;
 mod tool;
 
 pub use self::kind::Kind;
-pub use self::lifecycle::{down, logs, status, up};
+pub use self::lifecycle::{down, is_up, logs, status, up};
 pub use self::native::Native;
 pub use self::process::Process;
 pub use self::server::{How, Server};

@@ -42,6 +42,14 @@ pub async fn status() -> Result<()> {
     }
 }
 
+/// Whether `up` has been here, and `down` not since.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn is_up() -> Result<bool> {
+    Ok(!State::read()?.servers.is_empty())
+}
+
 /// Prints the log of the server of this name.
 ///
 /// # Errors

@@ -21,6 +21,8 @@ enum Command {
     Down,
     /// Print the servers and whether they answer.
     Status,
+    /// Succeed when `up` has started or found servers and `down` has not ended them.
+    IsUp,
     /// Print what a server has written to its log.
     Logs {
         /// The name in the table, as secantusdb.
@@ -49,6 +51,11 @@ async fn main() -> ExitCode {
         Command::Up => test_servers::up().await,
         Command::Down => test_servers::down().await,
         Command::Status => test_servers::status().await,
+        Command::IsUp => match test_servers::is_up() {
+            // The answer is the exit code alone.
+            Ok(false) => return ExitCode::FAILURE,
+            asked => asked.map(|_| ()),
+        },
         Command::Logs { name } => test_servers::logs(&name),
         Command::Gcs { port } => emulate(emulator::gcs_on(port)),
         Command::CarelessS3 { mode, port } => emulate(emulator::s3_on(mode, port)),

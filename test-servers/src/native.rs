@@ -10,6 +10,7 @@ use tokio::process::Command;
 use crate::install::{self, Source};
 use crate::process::Process;
 use crate::server::BUCKET;
+use crate::servers::not_available;
 use crate::{Kind, Result};
 
 /// A server that runs without Docker.
@@ -104,16 +105,29 @@ impl Native {
         }
     }
 
-    /// Starts one of its own for a test, with its data in this directory, which it creates.
+    /// Starts one of its own for a test, with its data in this directory, which it creates; the log stands beside it.
     ///
     /// # Errors
-    /// It is not installed (`cargo xtask servers up` does that), or did not start.
+    /// It is not installed (`cargo xtask servers up` does that), or did not start. The emulation of this crate is no program; tests
+    /// run it in their own process ([`emulator`](crate::emulator)).
     pub async fn spawn(self, data: &Path) -> Result<Process> {
-        let install = match self.source() {
-            Source::Ours => data.to_owned(),
-            _ => install::installed(self).await?,
-        };
+        let install = install::installed(self).await?;
         Process::start(self, &install, data).await
+    }
+
+    /// The same for a test that is left out where the server is not installed, which is said on standard error.
+    ///
+    /// # Panics
+    /// When it is not installed and `STORAGE_REQUIRE` names its kind, and when it is and does not start.
+    pub async fn spawn_if_installed(self, data: &Path) -> Option<Process> {
+        if let Err(reason) = install::installed(self).await {
+            not_available(self.kind(), &reason.to_string());
+            return None;
+        }
+        match self.spawn(data).await {
+            Ok(process) => Some(process),
+            Err(error) => panic!("{error}"),
+        }
     }
 
     /// The storage URL of what is there from the start.
@@ -203,7 +217,7 @@ impl Native {
                 command
             }
             Self::GcsEmulation => {
-                let mut command = Command::new(std::env::current_exe()?);
+                let mut command = Command::new(install.join("storage-test-servers"));
                 command.args(["gcs", "--port", &port]);
                 command
             }

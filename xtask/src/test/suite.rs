@@ -4,17 +4,24 @@ use std::io::{BufRead, BufReader, IsTerminal, pipe, stdout};
 
 use super::totals::Totals;
 use crate::Result;
-use crate::cargo::{cargo, describe, without_settings};
+use crate::cargo::{cargo, describe, run as run_command, without_settings};
+
+const EVERYTHING: [&str; 5] = [
+    "test",
+    "--workspace",
+    "--all-features",
+    "--locked",
+    "--no-fail-fast",
+];
+
+/// Builds every test program.
+pub(super) fn build() -> Result<()> {
+    run_command(cargo(EVERYTHING).arg("--no-run"))
+}
 
 /// Runs every test, shows cargo's output as it comes and adds its summary lines to the totals.
 pub(super) fn run(for_tests: &[&str], totals: &mut Totals) -> Result<()> {
-    let mut command = cargo([
-        "test",
-        "--workspace",
-        "--all-features",
-        "--locked",
-        "--no-fail-fast",
-    ]);
+    let mut command = cargo(EVERYTHING);
     if stdout().is_terminal() {
         command.arg("--color=always");
     }
