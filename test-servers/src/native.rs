@@ -25,7 +25,7 @@ pub enum Native {
     Versitygw,
     /// S3 in memory; it checks no signature.
     Moto,
-    /// Azure Blob Storage on files.
+    /// Azure Blob Storage on files; a kill loses the last seconds.
     Azurite,
     /// Google Cloud Storage in memory, written in this crate.
     GcsEmulation,
@@ -79,8 +79,9 @@ impl Native {
     /// Whether what it has acknowledged is there after a kill.
     pub const fn is_durable(self) -> bool {
         match self {
-            Self::Secantus | Self::FerretDb | Self::Versitygw | Self::Azurite => true,
-            Self::Moto | Self::GcsEmulation => false,
+            Self::Secantus | Self::FerretDb | Self::Versitygw => true,
+            // Azurite writes what it knows of blobs to its file every five seconds; the others only have memory.
+            Self::Azurite | Self::Moto | Self::GcsEmulation => false,
         }
     }
 

@@ -1,0 +1,138 @@
+//! What the servers started here must be for the tests that rest on them: back after a kill with what they acknowledged, where they
+//! are called durable, and exact about conditional writes.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+use std::sync::Arc;
+
+use futures::future::join_all;
+use mongodb::bson::{Document, doc};
+use mongodb::{Client, Collection};
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, UpdateVersion};
+use test_servers::{Native, Process};
+
+/// A server with a directory of its own; nothing, said aloud, where it is not installed.
+async fn spawn(native: Native) -> Option<(tempfile::TempDir, Process)> {
+    let directory = tempfile::tempdir().unwrap();
+    let process = native.spawn_if_installed(&directory.path().join("data")).await?;
+    Some((directory, process))
+}
+
+async fn documents(process: &Process) -> Collection<Document> {
+    let client = Client::with_uri_str(process.url()).await.unwrap();
+    client.default_database().unwrap().collection("things")
+}
+
+async fn documents_survive(native: Native) {
+    let Some((_directory, mut process)) = spawn(native).await else {
+        return;
+    };
+    let url = process.url();
+    let before = documents(&process).await;
+    for number in 0..20 {
+        before.insert_one(doc! { "_id": number }).await.unwrap();
+    }
+    process.kill().await.unwrap();
+    let stopped = std::net::TcpStream::connect(("127.0.0.1", process.port()));
+    assert!(stopped.is_err(), "it still listens after it was killed");
+
+    process.restart().await.unwrap();
+    assert_eq!(process.url(), url);
+    let after = documents(&process).await;
+    assert_eq!(after.count_documents(doc! {}).await.unwrap(), 20);
+}
+
+#[tokio::test]
+async fn secantus_keeps_what_it_acknowledged() {
+    documents_survive(Native::Secantus).await;
+}
+
+#[tokio::test]
+async fn ferretdb_keeps_what_it_acknowledged() {
+    documents_survive(Native::FerretDb).await;
+}
+
+#[tokio::test]
+async fn versitygw_keeps_what_it_acknowledged() {
+    let Some((_directory, mut process)) = spawn(Native::Versitygw).await else {
+        return;
+    };
+    let store = process.server().object_store().unwrap();
+    for number in 0..20 {
+        let path = Path::from(format!("things/{number}"));
+        store.put(&path, PutPayload::from("whole")).await.unwrap();
+    }
+    process.restart().await.unwrap();
+    for number in 0..20 {
+        let path = Path::from(format!("things/{number}"));
+        let bytes = store.get(&path).await.unwrap().bytes().await.unwrap();
+        assert_eq!(bytes, "whole");
+    }
+}
+
+/// It is not called durable, but it comes back, with its container.
+#[tokio::test]
+async fn azurite_comes_back() {
+    let Some((_directory, mut process)) = spawn(Native::Azurite).await else {
+        return;
+    };
+    process.restart().await.unwrap();
+    let store = process.server().object_store().unwrap();
+    store
+        .put(&Path::from("thing"), PutPayload::from("whole"))
+        .await
+        .unwrap();
+}
+
+/// Of racing conditional writes exactly one wins: of those that create, and of those that replace one version.
+async fn one_of_racing_writes_wins(native: Native) {
+    /// As many as object_store opens connections without waiting.
+    const WRITERS: usize = 16;
+    const ROUNDS: usize = 10;
+
+    let Some((_directory, process)) = spawn(native).await else {
+        return;
+    };
+    let store: Arc<dyn ObjectStore> = process.server().object_store().unwrap();
+    for round in 0..ROUNDS {
+        let path = Path::from(format!("races/{round}"));
+        let base = race(&store, &path, WRITERS, PutMode::Create).await;
+        race(&store, &path, WRITERS, PutMode::Update(base)).await;
+    }
+}
+
+/// Writes at once from all; the version of the only one that won.
+async fn race(store: &Arc<dyn ObjectStore>, path: &Path, writers: usize, mode: PutMode) -> UpdateVersion {
+    let writes = (0..writers).map(|writer| {
+        let (store, path, mode) = (Arc::clone(store), path.clone(), mode.clone());
+        tokio::spawn(async move {
+            let bytes = PutPayload::from(format!("{mode:?} by {writer}"));
+            store.put_opts(&path, bytes, PutOptions::from(mode)).await
+        })
+    });
+    let mut won = Vec::new();
+    for outcome in join_all(writes).await {
+        match outcome.unwrap() {
+            Ok(put) => won.push(put),
+            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert_eq!(won.len(), 1, "{mode:?} had {} winners", won.len());
+    won.remove(0).into()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn versitygw_decides_races() {
+    one_of_racing_writes_wins(Native::Versitygw).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn moto_decides_races() {
+    one_of_racing_writes_wins(Native::Moto).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn azurite_decides_races() {
+    one_of_racing_writes_wins(Native::Azurite).await;
+}
