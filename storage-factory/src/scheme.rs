@@ -1,5 +1,7 @@
 //! [`Scheme`]: what the beginning of a URL selects, and the schemes of this library.
 
+#[cfg(any(feature = "azure", feature = "gcs", feature = "s3"))]
+mod cloud;
 #[cfg(feature = "fs")]
 mod fs;
 mod known;
@@ -223,11 +225,17 @@ impl fmt::Debug for Scheme {
 /// Every scheme whose feature is on.
 pub(crate) fn compiled() -> Vec<Scheme> {
     vec![
+        #[cfg(feature = "azure")]
+        cloud::azure::scheme(),
         #[cfg(feature = "fs")]
         fs::scheme(),
+        #[cfg(feature = "gcs")]
+        cloud::gcs::scheme(),
         memory::scheme(),
         #[cfg(feature = "mongo")]
         mongo::scheme(),
+        #[cfg(feature = "s3")]
+        cloud::s3::scheme(),
         #[cfg(feature = "sqlite")]
         sqlite::scheme(),
     ]

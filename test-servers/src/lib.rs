@@ -22,6 +22,8 @@ mod install;
 mod kind;
 mod lifecycle;
 mod native;
+#[cfg(feature = "suite")]
+mod places;
 mod port;
 mod probe;
 mod process;
@@ -29,15 +31,21 @@ mod reach;
 mod server;
 mod servers;
 mod state;
+#[cfg(feature = "suite")]
+mod suite;
 mod table;
 mod tool;
 
 pub use self::kind::Kind;
 pub use self::lifecycle::{down, is_up, logs, status, up};
 pub use self::native::Native;
+#[cfg(feature = "suite")]
+pub use self::places::Places;
 pub use self::process::Process;
 pub use self::server::{How, Server};
 pub use self::servers::{Missing, Servers};
+#[cfg(feature = "suite")]
+pub use self::suite::{run, suite};
 
 /// Any error: whoever started the servers only reads it.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use futures::future::{BoxFuture, LocalBoxFuture};
 use storage_core::{Memory, Storage, StorageAdapter};
 use storage_sqlite::{Sqlite, SqliteConfig};
 use storage_stores::executions::{Execution, ExecutionState, Program};
@@ -13,7 +14,15 @@ pub(crate) enum Place {
     Memory(Memory),
     Fs(TempDir),
     Sqlite(TempDir),
+    /// On a server, and how it is opened.
+    Server(OpenServer),
 }
+
+/// Opens a place on a server.
+pub(crate) type OpenServer = Box<dyn Fn() -> BoxFuture<'static, Arc<dyn StorageAdapter>> + Send + Sync>;
+
+/// A law: its name, and the check of it in a place.
+pub(crate) type Law = (&'static str, for<'a> fn(&'a Place) -> LocalBoxFuture<'a, ()>);
 
 impl Place {
     pub(crate) fn memory() -> Self {
@@ -37,13 +46,14 @@ impl Place {
             Self::Memory(memory) => Arc::new(memory.clone()),
             Self::Fs(directory) => adapter_at("fs", directory.path()).await,
             Self::Sqlite(directory) => adapter_at("sqlite", directory.path()).await,
+            Self::Server(open) => open().await,
         }
     }
 
     /// What [`adapter_at`] takes in another process; `None` where other processes cannot get.
     pub(crate) fn outside(&self) -> Option<(&'static str, &Path)> {
         match self {
-            Self::Memory(_) => None,
+            Self::Memory(_) | Self::Server(_) => None,
             Self::Fs(directory) => Some(("fs", directory.path())),
             Self::Sqlite(directory) => Some(("sqlite", directory.path())),
         }
@@ -66,9 +76,11 @@ pub(crate) async fn adapter_at(backend: &str, directory: &Path) -> Arc<dyn Stora
     }
 }
 
-/// Makes a test of each law on each backend.
+/// Makes a test of each law on each backend that needs no server, and lists them for those that do.
 macro_rules! laws {
     ($($law:ident),+ $(,)?) => {
+        #[allow(dead_code, reason = "only the program that tests on servers reads it")]
+        pub(crate) const LAWS: &[crate::place::Law] = &[$((stringify!($law), |place| Box::pin($law(place)))),+];
         crate::place::laws_on! { memory: $($law),+ }
         crate::place::laws_on! { fs: $($law),+ }
         crate::place::laws_on! { sqlite: $($law),+ }
