@@ -27,6 +27,7 @@ mod places;
 mod port;
 mod probe;
 mod process;
+pub mod proxy;
 mod reach;
 mod server;
 mod servers;
