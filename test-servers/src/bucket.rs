@@ -4,8 +4,8 @@ use object_store::aws::{AwsAuthorizer, AwsCredential};
 use object_store::azure::{AzureAccessKey, AzureAuthorizer, AzureCredential};
 use object_store::client::{HttpRequest, HttpRequestBody};
 
+use crate::address::BUCKET;
 use crate::reach::http;
-use crate::server::BUCKET;
 use crate::{Kind, Result, Server};
 
 /// Creates it; one that is there already is fine.

@@ -11,10 +11,12 @@
 //!
 //! Tests that kill their server start one of their own with [`Native::spawn`].
 
+mod address;
 mod background;
 mod bucket;
 mod cache;
 mod command;
+mod docker;
 pub mod emulator;
 mod explicit;
 mod identity;

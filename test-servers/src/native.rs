@@ -1,15 +1,14 @@
 //! The servers that are installed and started here, their versions and their command lines.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 
+use crate::address::{S3_KEY, S3_SECRET};
 use crate::install::{self, Source};
 use crate::process::Process;
-use crate::server::BUCKET;
 use crate::servers::not_available;
 use crate::{Kind, Result};
 
@@ -131,40 +130,6 @@ impl Native {
         }
     }
 
-    /// The storage URL of what is there from the start.
-    pub(crate) fn url(self, port: u16) -> String {
-        match self {
-            Self::Secantus | Self::FerretDb => {
-                format!("mongodb://127.0.0.1:{port}/{BUCKET}?directConnection=true")
-            }
-            Self::Versitygw | Self::Moto => {
-                format!("s3://{BUCKET}?endpoint=http://127.0.0.1:{port}&region=us-east-1&allow_http=true")
-            }
-            Self::Azurite => {
-                format!("az://{BUCKET}?endpoint=http://127.0.0.1:{port}/{AZURITE_ACCOUNT}&allow_http=true")
-            }
-            Self::GcsEmulation => {
-                format!("gs://{BUCKET}?base_url=http://127.0.0.1:{port}&skip_signature=true&allow_http=true")
-            }
-        }
-    }
-
-    pub(crate) fn credentials(self) -> BTreeMap<String, String> {
-        let pairs: &[(&str, &str)] = match self {
-            Self::Versitygw | Self::Moto => &[
-                ("AWS_ACCESS_KEY_ID", S3_KEY),
-                ("AWS_SECRET_ACCESS_KEY", S3_SECRET),
-            ],
-            Self::Azurite => &[
-                ("AZURE_STORAGE_ACCOUNT_NAME", AZURITE_ACCOUNT),
-                ("AZURE_STORAGE_ACCOUNT_KEY", AZURITE_KEY),
-            ],
-            Self::Secantus | Self::FerretDb | Self::GcsEmulation => &[],
-        };
-        let owned = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
-        pairs.iter().map(owned).collect()
-    }
-
     /// The command that serves on this port, and the directories it wants to be there.
     pub(crate) fn command(self, install: &Path, port: u16, data: &Path) -> Result<Command> {
         fs::create_dir_all(data)?;
@@ -227,14 +192,6 @@ impl Native {
         Ok(command)
     }
 }
-
-const S3_KEY: &str = "storage-test";
-const S3_SECRET: &str = "storage-test-secret";
-
-/// The account that Azurite has from the start, and its key, which its documentation publishes.
-const AZURITE_ACCOUNT: &str = "devstoreaccount1";
-const AZURITE_KEY: &str =
-    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 
 /// A script of a virtual environment. By its interpreter: the script's first line names where it was installed, before the rename.
 fn script(install: &Path, name: &str) -> Command {

@@ -13,7 +13,7 @@ use crate::command::tail;
 use crate::identity::Identity;
 use crate::port::Port;
 use crate::server::How;
-use crate::{Native, Result, Server, bucket, probe};
+use crate::{Native, Result, Server, address, bucket, probe};
 
 /// From the start to the first answer. Python imports for seconds on a busy machine; a server that will not answer is rare.
 const READY_WITHIN: Duration = Duration::from_secs(90);
@@ -118,7 +118,7 @@ impl Process {
 
     /// The storage URL. It stays the same from start to start.
     pub fn url(&self) -> String {
-        self.native.url(self.port.number())
+        address::url(self.native.kind(), "127.0.0.1", self.port.number())
     }
 
     /// The port it listens on, at 127.0.0.1.
@@ -139,7 +139,7 @@ impl Process {
                 _ => How::Native,
             },
             url: self.url(),
-            credentials: self.native.credentials(),
+            credentials: address::credentials(self.native.kind()),
             program: Some(self.native),
             process: pid.and_then(|pid| Identity::of(pid).ok()),
             container: None,

@@ -9,9 +9,6 @@ use serde::{Deserialize, Serialize};
 use crate::identity::Identity;
 use crate::{Kind, Native};
 
-/// The bucket, container or database that is there from the start.
-pub(crate) const BUCKET: &str = "storage-test";
-
 /// Where a server came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -15,6 +15,9 @@ use crate::{Result, Server};
 pub(crate) struct State {
     /// The directory all data is in.
     pub(crate) data: Option<PathBuf>,
+    /// Whether there may be containers. Written before the first is made.
+    #[serde(default)]
+    pub(crate) containers: bool,
     pub(crate) servers: Vec<Server>,
     pub(crate) missing: Vec<Missing>,
 }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::servers::Missing;
 use crate::state::State;
-use crate::{Native, Result, Server};
+use crate::{Kind, Native, Result, Server};
 
 /// How the directory of all data begins; `down` removes no other.
 pub(super) const DATA_PREFIX: &str = "storage-servers-";
@@ -57,6 +57,22 @@ impl Book {
 
     pub(super) fn has(&self, program: Native) -> bool {
         self.read(|state| state.servers.iter().any(|server| server.program == Some(program)))
+    }
+
+    pub(super) fn serves(&self, kind: Kind) -> bool {
+        self.read(|state| state.servers.iter().any(|server| server.kind == kind))
+    }
+
+    pub(super) fn has_container(&self, kind: Kind) -> bool {
+        self.read(|state| {
+            let mut ours = state.servers.iter().filter(|server| server.kind == kind);
+            ours.any(|server| server.container.is_some())
+        })
+    }
+
+    /// Writes down that containers may be made from here on.
+    pub(super) fn expect_containers(&self) -> Result<()> {
+        self.change(|state| state.containers = true)
     }
 
     /// The servers in the order of the table.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::book::DATA_PREFIX;
 use crate::state::{self, State};
-use crate::{Result, Server};
+use crate::{Result, Server, docker};
 
 /// Ends every server of ours, waits until they are gone and removes their data. Logs stay.
 ///
@@ -16,15 +16,17 @@ pub async fn down() -> Result<()> {
     let _lock = tokio::task::spawn_blocking(state::lock).await??;
     let state = State::read()?;
     let servers = state.servers.clone();
-    // Each waits for its process.
-    let ending = servers
-        .into_iter()
-        .map(|server| tokio::task::spawn_blocking(move || end(&server)));
+    let ending = servers.into_iter().map(end);
     let mut failed = Vec::new();
     for ended in futures::future::join_all(ending).await {
-        if let Err(error) = ended? {
+        if let Err(error) = ended {
             failed.push(error.to_string());
         }
+    }
+    if state.containers
+        && let Err(error) = docker::remove_all().await
+    {
+        failed.push(format!("containers with our label may be left: {error}"));
     }
     if !failed.is_empty() {
         return Err(failed.join("\n").into());
@@ -37,20 +39,30 @@ pub async fn down() -> Result<()> {
 
 /// Whether what we started for it is still there.
 pub(super) fn is_running(server: &Server) -> bool {
-    server.process.as_ref().is_some_and(|process| process.is_alive())
+    // A container that has ended does not answer, which is asked next.
+    server
+        .process
+        .as_ref()
+        .map_or(server.container.is_some(), |process| process.is_alive())
 }
 
 /// Ends the server, if it is ours, and removes its data.
-pub(super) fn end(server: &Server) -> Result<()> {
-    if let Some(process) = &server.process {
-        process
-            .end()
-            .map_err(|error| format!("{}: {error}", server.name))?;
+pub(super) async fn end(server: Server) -> Result<()> {
+    if let Some(container) = &server.container {
+        docker::remove(container)
+            .await
+            .map_err(|error| format!("the container {container} of {}: {error}", server.name))?;
     }
-    match &server.data {
-        Some(data) => remove(data),
-        None => Ok(()),
-    }
+    // It waits for the process.
+    tokio::task::spawn_blocking(move || {
+        if let Some(process) = &server.process {
+            process
+                .end()
+                .map_err(|error| format!("{}: {error}", server.name))?;
+        }
+        server.data.as_deref().map_or(Ok(()), remove)
+    })
+    .await?
 }
 
 /// Removes a directory that is ours: below one that `up` made.

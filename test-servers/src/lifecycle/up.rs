@@ -4,6 +4,7 @@ use futures::future::join_all;
 
 use super::book::Book;
 use super::{down, lacking};
+use crate::docker::{self, Image};
 use crate::process::Process;
 use crate::servers::Missing;
 use crate::state::{self, State};
@@ -20,7 +21,11 @@ pub async fn up() -> Result<()> {
     state.servers = keep(std::mem::take(&mut state.servers)).await?;
     let book = Book::open(state)?;
 
-    let failed: Vec<String> = join_all(Kind::ALL.map(|kind| serve(kind, &book)))
+    let daemon = docker::daemon().await;
+    if let Err(reason) = &daemon {
+        eprintln!("no Docker daemon answers, native servers take its place: {reason}");
+    }
+    let failed: Vec<String> = join_all(Kind::ALL.map(|kind| serve(kind, daemon.is_ok(), &book)))
         .await
         .into_iter()
         .filter_map(|outcome| outcome.err().map(|error| error.to_string()))
@@ -55,13 +60,13 @@ async fn keep(servers: Vec<Server>) -> Result<Vec<Server>> {
         if good {
             kept.push(server);
         } else {
-            down::end(&server)?;
+            down::end(server).await?;
         }
     }
     Ok(kept)
 }
 
-async fn serve(kind: Kind, book: &Book) -> Result<()> {
+async fn serve(kind: Kind, daemon: bool, book: &Book) -> Result<()> {
     match explicit::named(kind) {
         Ok(None) => {}
         Ok(Some(server)) => match explicit::checked(server).await {
@@ -69,6 +74,17 @@ async fn serve(kind: Kind, book: &Book) -> Result<()> {
             Err(error) => return unusable(kind, &error.to_string(), book),
         },
         Err(error) => return unusable(kind, &error.to_string(), book),
+    }
+    if let Some(image) = Image::of(kind).filter(|_| daemon && !book.serves(kind)) {
+        match contain(image, book).await {
+            Ok(()) => return Ok(()),
+            Err(error) => {
+                eprintln!("{image} is not available from Docker, the native server takes its place: {error}");
+            }
+        }
+    }
+    if book.has_container(kind) {
+        return Ok(());
     }
     let natives = Native::ALL.into_iter().filter(|native| native.kind() == kind);
     let outcomes = join_all(natives.map(|native| async move {
@@ -96,6 +112,11 @@ fn unusable(kind: Kind, reason: &str, book: &Book) -> Result<()> {
         reason: reason.to_owned(),
     })?;
     Err(reason.into())
+}
+
+async fn contain(image: Image, book: &Book) -> Result<()> {
+    book.expect_containers()?;
+    book.add(docker::start(image).await?)
 }
 
 async fn start(native: Native, book: &Book) -> Result<()> {
