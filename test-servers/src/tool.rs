@@ -34,7 +34,7 @@ impl Tool {
         match self {
             Self::Python => &["python3", "python3-venv"],
             Self::Node => &["nodejs", "npm"],
-            Self::Go => &["golang-go"],
+            Self::Go => &["golang-go", "ca-certificates"],
         }
     }
 
