@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use bson::doc;
 use bytes::Bytes;
 use storage_core::{
-    Area, Condition, Declaration, DeleteRequest, Error, Key, ListPage, ListRequest, Object, ObjectMeta, ObjectWriter,
-    ReadRequest, Result, StorageBackend, Version, WriteRequest,
+    Area, Condition, Declaration, DeleteRequest, Error, Key, ListPage, ListRequest, Object, ObjectMeta,
+    ObjectWriter, ReadRequest, Result, StorageBackend, Version, WriteRequest,
 };
 
 use crate::objects::{self, Stream};
@@ -114,6 +114,10 @@ impl Inner {
             } => (self.deployment.create_if_absent, "create-if-absent"),
             _ => (true, ""),
         };
-        if there { Ok(()) } else { Err(Error::unsupported(what)) }
+        if there {
+            Ok(())
+        } else {
+            Err(Error::unsupported(what))
+        }
     }
 }

@@ -4,7 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use mongodb::options::{
-    Acknowledgment, ClientOptions, ReadConcern, ReadConcernLevel, ReadPreference, SelectionCriteria, WriteConcern,
+    Acknowledgment, ClientOptions, ReadConcern, ReadConcernLevel, ReadPreference, SelectionCriteria,
+    WriteConcern,
 };
 use storage_core::{Error, ErrorKind, Result, Retry};
 
@@ -105,8 +106,8 @@ impl MongoConfig {
         self
     }
 
-    /// How old an unfinished write of a large object is when `sweep` takes it for one that a crash cut short; a day by default. A
-    /// write that is still under way by then fails, not applied.
+    /// How long the write of a large object may rest before `sweep` takes it for one that a crash cut short; a day by default. A write
+    /// that goes on says so at every quarter of this. Every program that uses the database should have the same.
     #[must_use]
     pub const fn upload_age(mut self, age: Duration) -> Self {
         self.upload_age = age;
@@ -204,7 +205,10 @@ fn demand(options: &mut ClientOptions) -> Result<()> {
     let given = options.write_concern.take();
     if let Some(given) = &given {
         if !matches!(given.w, None | Some(Acknowledgment::Majority)) {
-            return refuse("another w than majority", "leave w away: every write waits for a majority");
+            return refuse(
+                "another w than majority",
+                "leave w away: every write waits for a majority",
+            );
         }
         if given.journal == Some(false) {
             return refuse(
@@ -227,7 +231,10 @@ fn demand(options: &mut ClientOptions) -> Result<()> {
     }
     match &options.selection_criteria {
         None | Some(SelectionCriteria::ReadPreference(ReadPreference::Primary)) => Ok(()),
-        Some(_) => refuse("reads from elsewhere than the primary", "leave readPreference away"),
+        Some(_) => refuse(
+            "reads from elsewhere than the primary",
+            "leave readPreference away",
+        ),
     }
 }
 
@@ -304,18 +311,26 @@ mod tests {
 
     #[tokio::test]
     async fn the_string_wins_over_the_defaults_and_the_defaults_over_the_drivers() {
-        let (options, database) = resolve("mongodb://a,b/app?maxPoolSize=7&connectTimeoutMS=1500&appName=mine")
-            .await
-            .unwrap();
+        let (options, database) =
+            resolve("mongodb://a,b/app?maxPoolSize=7&connectTimeoutMS=1500&appName=mine")
+                .await
+                .unwrap();
         assert_eq!(database, "app");
         assert_eq!(options.max_pool_size, Some(7));
         assert_eq!(options.connect_timeout, Some(Duration::from_millis(1500)));
         assert_eq!(options.app_name.as_deref(), Some("mine"));
         assert_eq!(options.server_selection_timeout, Some(Duration::from_secs(5)));
         let concern = options.write_concern.unwrap();
-        assert_eq!((concern.w, concern.journal), (Some(Acknowledgment::Majority), Some(true)));
+        assert_eq!(
+            (concern.w, concern.journal),
+            (Some(Acknowledgment::Majority), Some(true))
+        );
         assert_eq!(options.read_concern, Some(ReadConcern::majority()));
-        let (_, database) = MongoConfig::new("mongodb://a/app").database("other").resolve().await.unwrap();
+        let (_, database) = MongoConfig::new("mongodb://a/app")
+            .database("other")
+            .resolve()
+            .await
+            .unwrap();
         assert_eq!(database, "other");
     }
 
@@ -325,7 +340,11 @@ mod tests {
             ("mongodb://a", ErrorKind::InvalidArgument, "names no database"),
             ("mongodb://a/app?w=1", ErrorKind::InvalidArgument, "majority"),
             ("mongodb://a/app?w=0", ErrorKind::InvalidArgument, ""),
-            ("mongodb://a/app?journal=false", ErrorKind::InvalidArgument, "journal"),
+            (
+                "mongodb://a/app?journal=false",
+                ErrorKind::InvalidArgument,
+                "journal",
+            ),
             (
                 "mongodb://a/app?readPreference=secondary",
                 ErrorKind::InvalidArgument,
@@ -339,7 +358,11 @@ mod tests {
             ("mongodb://a/admin", ErrorKind::InvalidName, "admin"),
             ("mongodb://a/a.b", ErrorKind::InvalidName, "a.b"),
             ("sqlite://a/app", ErrorKind::InvalidArgument, ""),
-            ("mongodb://a/app?nonsense=1", ErrorKind::InvalidArgument, "nonsense"),
+            (
+                "mongodb://a/app?nonsense=1",
+                ErrorKind::InvalidArgument,
+                "nonsense",
+            ),
         ] {
             let error = resolve(uri).await.unwrap_err();
             assert_eq!(error.kind(), kind, "{uri}: {error}");
@@ -348,9 +371,14 @@ mod tests {
         for config in [
             MongoConfig::new("mongodb://a/app").operation_timeout(Duration::ZERO),
             MongoConfig::new("mongodb://a/app").max_pool_size(0),
-            MongoConfig::new("mongodb://a/app").max_pool_size(2).min_pool_size(3),
+            MongoConfig::new("mongodb://a/app")
+                .max_pool_size(2)
+                .min_pool_size(3),
         ] {
-            assert_eq!(config.resolve().await.unwrap_err().kind(), ErrorKind::InvalidArgument);
+            assert_eq!(
+                config.resolve().await.unwrap_err().kind(),
+                ErrorKind::InvalidArgument
+            );
         }
     }
 

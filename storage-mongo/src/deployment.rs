@@ -8,9 +8,8 @@ use mongodb::options::{Acknowledgment, ReadConcern, WriteConcern};
 use mongodb::{Client, Collection, Database};
 use storage_core::{ErrorKind, Result, Version};
 
-use crate::error::{DuplicateKey, Kind, classify};
+use crate::error::{DuplicateKey, Kind, classify, timed_out};
 use crate::names::PROBE;
-use crate::store::timed_out;
 
 /// How many writers race for one document. A server that decides and writes in two steps lets several of so many win.
 const RACERS: i32 = 8;
@@ -45,7 +44,9 @@ impl Deployment {
             timeout,
         };
         // The first exchange finds out whether there is a server, whether it takes the credentials, and what it is.
-        let hello = probe.ask(Kind::Read, database.run_command(doc! { "hello": 1 })).await?;
+        let hello = probe
+            .ask(Kind::Read, database.run_command(doc! { "hello": 1 }))
+            .await?;
         let build = probe
             .ask(Kind::Read, database.run_command(doc! { "buildInfo": 1 }))
             .await
@@ -82,10 +83,7 @@ impl Probe<'_> {
         kind: Kind,
         exchange: impl IntoFuture<Output = mongodb::error::Result<T>, IntoFuture: Send> + Send,
     ) -> Result<T> {
-        match tokio::time::timeout(self.timeout, exchange.into_future()).await {
-            Ok(answer) => answer.map_err(|error| classify(error, kind)),
-            Err(_) => Err(timed_out(kind)),
-        }
+        within(self.timeout, kind, exchange).await
     }
 
     async fn inserts_have_one_winner(&self) -> Result<bool> {
@@ -110,7 +108,8 @@ impl Probe<'_> {
     async fn updates_have_one_winner(&self) -> Result<bool> {
         let id = scratch_id();
         let state = |round: i32, racer: i32| doc! { "_id": &id, "at": DateTime::now(), "round": round, "racer": racer };
-        self.ask(Kind::Write, self.scratch.insert_one(state(0, 0))).await?;
+        self.ask(Kind::Write, self.scratch.insert_one(state(0, 0)))
+            .await?;
         let mut right = true;
         let mut failed = None;
         for round in 0..ROUNDS {
@@ -156,7 +155,9 @@ impl Probe<'_> {
     }
 
     async fn abort_one(&self, id: &str) -> Result<bool> {
-        let mut session = self.ask(Kind::Read, async { self.client.start_session().await }).await?;
+        let mut session = self
+            .ask(Kind::Read, async { self.client.start_session().await })
+            .await?;
         let majority = WriteConcern::builder()
             .w(Acknowledgment::Majority)
             .journal(true)
@@ -183,7 +184,12 @@ impl Probe<'_> {
 
     async fn is_there(&self, id: &str) -> Result<bool> {
         let found = self
-            .ask(Kind::Read, self.database.collection::<Document>(PROBE).find_one(doc! { "_id": id }))
+            .ask(
+                Kind::Read,
+                self.database
+                    .collection::<Document>(PROBE)
+                    .find_one(doc! { "_id": id }),
+            )
             .await?;
         Ok(found.is_some())
     }
@@ -192,6 +198,18 @@ impl Probe<'_> {
         self.ask(Kind::Write, self.scratch.delete_one(doc! { "_id": id }))
             .await
             .map(drop)
+    }
+}
+
+/// One exchange with the server before there is a handle.
+pub(crate) async fn within<T>(
+    timeout: Duration,
+    kind: Kind,
+    exchange: impl IntoFuture<Output = mongodb::error::Result<T>, IntoFuture: Send> + Send,
+) -> Result<T> {
+    match tokio::time::timeout(timeout, exchange.into_future()).await {
+        Ok(answer) => answer.map_err(|error| classify(error, kind)),
+        Err(_) => Err(timed_out(kind)),
     }
 }
 
@@ -262,18 +280,27 @@ mod tests {
 
     #[test]
     fn sessions_need_a_replica_set_or_a_router() {
-        assert!(has_sessions(&doc! { "setName": "rs0", "logicalSessionTimeoutMinutes": 30 }));
-        assert!(has_sessions(&doc! { "msg": "isdbgrid", "logicalSessionTimeoutMinutes": 30 }));
+        assert!(has_sessions(
+            &doc! { "setName": "rs0", "logicalSessionTimeoutMinutes": 30 }
+        ));
+        assert!(has_sessions(
+            &doc! { "msg": "isdbgrid", "logicalSessionTimeoutMinutes": 30 }
+        ));
         assert!(!has_sessions(&doc! { "logicalSessionTimeoutMinutes": 30 }));
         assert!(!has_sessions(&doc! { "setName": "rs0" }));
-        assert!(!has_sessions(&doc! { "setName": "rs0", "logicalSessionTimeoutMinutes": null }));
+        assert!(!has_sessions(
+            &doc! { "setName": "rs0", "logicalSessionTimeoutMinutes": null }
+        ));
     }
 
     #[test]
     fn arbiters_have_no_data() {
         let hello = doc! { "hosts": ["a:1"], "arbiters": ["b:1", "c:1"] };
         assert_eq!(data_members(&hello), 1);
-        assert_eq!(data_members(&doc! { "hosts": ["a:1", "b:1"], "passives": ["c:1"] }), 3);
+        assert_eq!(
+            data_members(&doc! { "hosts": ["a:1", "b:1"], "passives": ["c:1"] }),
+            3
+        );
         assert_eq!(data_members(&doc! { "msg": "isdbgrid" }), 0);
     }
 }

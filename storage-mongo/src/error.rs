@@ -38,12 +38,22 @@ pub(crate) const BAD_VALUE: i32 = 2;
 /// [`error_codes.yml`](https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml).
 pub(crate) fn classify(error: Native, kind: Kind) -> Error {
     let (what, retry, applied, message) = describe(&error);
-    let unknown = kind == Kind::Write && applied == Applied::Unknown && !error.contains_label(NO_WRITES_PERFORMED);
+    let unknown =
+        kind == Kind::Write && applied == Applied::Unknown && !error.contains_label(NO_WRITES_PERFORMED);
     let applied = if unknown { Applied::Unknown } else { Applied::No };
     Error::new(what, message)
         .with_retry(retry)
         .with_applied(applied)
         .with_source(error)
+}
+
+/// The same for one of several writes in one command.
+pub(crate) fn of_write_error(code: i32, message: &str) -> Error {
+    let (kind, retry, applied, text) = of_code(code);
+    Error::new(kind, text)
+        .with_retry(retry)
+        .with_applied(applied)
+        .with_source(message.to_owned())
 }
 
 /// The number the server gave, if it answered at all.
@@ -87,7 +97,9 @@ impl DuplicateKey {
         let native = native(error)?;
         let message = match &*native.kind {
             NativeKind::Command(error) if error.code == DUPLICATE_KEY => &error.message,
-            NativeKind::Write(WriteFailure::WriteError(error)) if error.code == DUPLICATE_KEY => &error.message,
+            NativeKind::Write(WriteFailure::WriteError(error)) if error.code == DUPLICATE_KEY => {
+                &error.message
+            }
             NativeKind::InsertMany(many) => {
                 let mut errors = many.write_errors.iter().flatten();
                 &errors.find(|error| error.code == DUPLICATE_KEY)?.message
@@ -109,6 +121,17 @@ pub(crate) fn is_transient(error: &Error) -> bool {
 /// Whether nobody knows if the transaction was committed, so that the commit can be sent again.
 pub(crate) fn is_commit_unknown(error: &Error) -> bool {
     native(error).is_some_and(|native| native.contains_label(UNKNOWN_TRANSACTION_COMMIT_RESULT))
+}
+
+/// The server did not answer within the time of an operation.
+pub(crate) fn timed_out(kind: Kind) -> Error {
+    let applied = match kind {
+        Kind::Read => Applied::No,
+        Kind::Write => Applied::Unknown,
+    };
+    Error::new(ErrorKind::Timeout, "the server did not answer in time")
+        .with_applied(applied)
+        .with_retry(Retry::Later)
 }
 
 type Description = (ErrorKind, Retry, Applied, &'static str);
@@ -289,12 +312,7 @@ const fn of_code(code: i32) -> Description {
             "the server asks for fewer requests; wait and try again",
         ),
         // CommandNotFound, CommandNotSupported, CommandNotSupportedOnView, NotImplemented
-        59 | 115 | 166 | 238 => (
-            ErrorKind::Unsupported,
-            Never,
-            No,
-            "the server cannot do this",
-        ),
+        59 | 115 | 166 | 238 => (ErrorKind::Unsupported, Never, No, "the server cannot do this"),
         // InvalidNamespace
         73 => (
             ErrorKind::InvalidName,

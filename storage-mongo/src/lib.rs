@@ -1,15 +1,23 @@
 //! MongoDB as a storage backend: native documents, the engine's own indexes, objects and logs.
 
-mod body;
+mod adapter;
 mod backend;
+mod batch;
+mod body;
+mod catalog;
 mod config;
 mod deployment;
+mod documents;
 mod error;
+mod logs;
+mod format;
+mod indexes;
 mod names;
 mod objects;
 mod query;
 mod session;
 mod store;
+mod sweep;
 mod text;
 mod work;
 

@@ -22,11 +22,13 @@ pub(crate) const LOGS: &str = "_storage.logs";
 pub(crate) const LOG_ENTRIES: &str = "_storage.log_entries";
 /// The definitions of indexes.
 pub(crate) const CATALOG: &str = "_storage.catalog";
+/// The version of the database's format.
+pub(crate) const FORMAT: &str = "_storage.format";
 /// What connecting tries the server with.
 pub(crate) const PROBE: &str = "_storage.probe";
 
 /// What only this backend may write. Core keeps further collections under the same prefix, such as those of leases.
-const RESERVED: [&str; 8] = [
+const RESERVED: [&str; 9] = [
     OBJECTS,
     OVERLAY,
     CHUNKS,
@@ -34,6 +36,7 @@ const RESERVED: [&str; 8] = [
     LOGS,
     LOG_ENTRIES,
     CATALOG,
+    FORMAT,
     PROBE,
 ];
 
@@ -152,7 +155,15 @@ mod tests {
 
     #[test]
     fn what_is_not_a_users_name_is_none() {
-        for stored in ["_storage.objects", "system.views", "50%", "a%", "%zz", "%61bc", "%24"] {
+        for stored in [
+            "_storage.objects",
+            "system.views",
+            "50%",
+            "a%",
+            "%zz",
+            "%61bc",
+            "%24",
+        ] {
             assert_eq!(decode(stored).is_some(), stored == "%24", "{stored:?}");
         }
     }

@@ -32,8 +32,8 @@ pub(crate) use self::list::list;
 use self::publish::publish;
 pub(crate) use self::read::{copy, read, stat};
 pub(crate) use self::stream::Stream;
-pub(crate) use self::upload::{chunks_of, state};
 use self::upload::Upload;
+pub(crate) use self::upload::{remove_chunks, state};
 use crate::names;
 use crate::store::Inner;
 

@@ -92,7 +92,9 @@ async fn commit(inner: &Inner, session: &mut ClientSession) -> Result<()> {
 
 /// Waits a random part of a time that doubles with each attempt.
 async fn pause(attempt: u32) {
-    let most = FIRST_PAUSE.saturating_mul(1 << attempt.min(16)).min(LONGEST_PAUSE);
+    let most = FIRST_PAUSE
+        .saturating_mul(1 << attempt.min(16))
+        .min(LONGEST_PAUSE);
     // A fraction in 1/256: enough to keep two writers apart.
     #[allow(clippy::cast_possible_truncation, reason = "the low byte is as random as any")]
     let part = u32::from(random_u128() as u8);

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use mongodb::{Client, Collection, Database};
 use storage_core::{
-    Applied, Declaration, DocumentsDeclaration, Durability, Error, ErrorKind, LogsDeclaration, Result, Retry, Support,
-    Versions,
+    Applied, Declaration, DocumentsDeclaration, Durability, Error, ErrorKind, LogsDeclaration, Result, Retry,
+    Support, Versions,
 };
 
+use crate::catalog::Catalog;
 use crate::config::MongoConfig;
-use crate::deployment::Deployment;
+use crate::deployment::{Deployment, within};
 use crate::error::{Kind, classify};
+use crate::format;
 use crate::work::{Busy, Work};
 
 /// The largest document a server stores.
@@ -30,6 +32,7 @@ pub(crate) struct Inner {
     pub(crate) deployment: Deployment,
     pub(crate) client: Client,
     pub(crate) database: Database,
+    pub(crate) catalog: Catalog,
     work: Work,
 }
 
@@ -38,7 +41,8 @@ impl Mongo {
     /// few writes to the collection `_storage.probe`, which are removed again.
     ///
     /// # Errors
-    /// `InvalidArgument` or `InvalidName` for a configuration that cannot be meant; `Unavailable` where no server answers;
+    /// `InvalidArgument` or `InvalidName` for a configuration that cannot be meant; `FormatTooNew` for a database a newer version of this
+    /// library wrote, which stays untouched; `Unavailable` where no server answers;
     /// `Unauthenticated` or `PermissionDenied` as the server says; `Unsupported` for a server the driver cannot work with.
     pub async fn connect(config: MongoConfig) -> Result<Self> {
         Self::try_connect(config)
@@ -50,6 +54,7 @@ impl Mongo {
         let (options, database) = config.resolve().await?;
         let client = Client::with_options(options).map_err(|error| classify(error, Kind::Read))?;
         let database = client.database(&database);
+        format::check(&database, config.operation_timeout).await?;
         let deployment = Deployment::probe(&client, &database, config.operation_timeout).await?;
         let inner = Inner {
             declaration: declaration(&deployment),
@@ -57,6 +62,7 @@ impl Mongo {
             deployment,
             client,
             database,
+            catalog: Catalog::default(),
             work: Work::new(),
         };
         Ok(Self {
@@ -111,9 +117,12 @@ impl Inner {
             answer
         });
         task.await.unwrap_or_else(|error| {
-            Err(Error::new(ErrorKind::Internal, "a write panicked, or the runtime ended under it")
-                .with_applied(Applied::Unknown)
-                .with_source(error))
+            Err(Error::new(
+                ErrorKind::Internal,
+                "a write panicked, or the runtime ended under it",
+            )
+            .with_applied(Applied::Unknown)
+            .with_source(error))
         })
     }
 
@@ -144,10 +153,7 @@ impl Inner {
         kind: Kind,
         exchange: impl IntoFuture<Output = mongodb::error::Result<T>, IntoFuture: Send> + Send,
     ) -> Result<T> {
-        match tokio::time::timeout(self.config.operation_timeout, exchange.into_future()).await {
-            Ok(answer) => answer.map_err(|error| classify(error, kind)),
-            Err(_) => Err(timed_out(kind)),
-        }
+        within(self.config.operation_timeout, kind, exchange).await
     }
 
     /// A collection by its name in the database.
@@ -179,17 +185,6 @@ impl std::fmt::Debug for Inner {
             .field("database", &self.database.name())
             .finish_non_exhaustive()
     }
-}
-
-/// The server did not answer within the time of an operation.
-pub(crate) fn timed_out(kind: Kind) -> Error {
-    let applied = match kind {
-        Kind::Read => Applied::No,
-        Kind::Write => Applied::Unknown,
-    };
-    Error::new(ErrorKind::Timeout, "the server did not answer in time")
-        .with_applied(applied)
-        .with_retry(Retry::Later)
 }
 
 fn declaration(deployment: &Deployment) -> Declaration {

@@ -67,7 +67,11 @@ fn each_code_has_its_kind() {
                 "code {code}"
             );
             assert_eq!(super::code(&error), Some(code));
-            assert_eq!(classify(native, Kind::Read).applied(), No, "reading with code {code}");
+            assert_eq!(
+                classify(native, Kind::Read).applied(),
+                No,
+                "reading with code {code}"
+            );
         }
     }
 }
@@ -90,14 +94,23 @@ fn a_write_that_a_majority_did_not_confirm_is_unknown() {
         (91, ErrorKind::Timeout),
     ] {
         let error = classify(write_concern_error(code), Kind::Write);
-        assert_eq!((error.kind(), error.applied()), (kind, Applied::Unknown), "code {code}");
+        assert_eq!(
+            (error.kind(), error.applied()),
+            (kind, Applied::Unknown),
+            "code {code}"
+        );
     }
 }
 
 #[test]
 fn a_duplicate_key_is_told_from_the_rest() {
     let error = classify(command(11000), Kind::Write);
-    assert!(DuplicateKey::of(&error).unwrap().message.contains("by_mail.unique"));
+    assert!(
+        DuplicateKey::of(&error)
+            .unwrap()
+            .message
+            .contains("by_mail.unique")
+    );
     assert_eq!(DuplicateKey::of(&classify(write_error(112), Kind::Write)), None);
     assert_eq!(DuplicateKey::of(&Error::already_exists()), None);
 }

@@ -18,7 +18,9 @@ const KEYS_PER_EXCHANGE: usize = 1000;
 pub(crate) async fn delete(inner: &Inner, area: Area, key: &Key, if_version: Option<&Version>) -> Result<()> {
     let filter = match if_version {
         None => Some(doc! { "_id": key.as_str() }),
-        Some(version) => version_value(version).map(|version| doc! { "_id": key.as_str(), "version": version }),
+        Some(version) => {
+            version_value(version).map(|version| doc! { "_id": key.as_str(), "version": version })
+        }
     };
     if let Some(filter) = filter {
         let options = FindOneAndDeleteOptions::builder()

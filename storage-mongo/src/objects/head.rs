@@ -105,7 +105,10 @@ impl Head {
             Content::Inline(bytes) => document.append(cstr!("data"), RawBsonRef::Binary(generic(bytes))),
             Content::Chunks { blob, chunk_bytes } => {
                 document.append(cstr!("blob"), RawBsonRef::Binary(blob.as_raw()));
-                document.append(cstr!("chunk_bytes"), i64::try_from(*chunk_bytes).unwrap_or(i64::MAX));
+                document.append(
+                    cstr!("chunk_bytes"),
+                    i64::try_from(*chunk_bytes).unwrap_or(i64::MAX),
+                );
             }
         }
         document
@@ -132,10 +135,18 @@ impl Head {
                 let chunk_bytes = field("chunk_bytes").and_then(integer).filter(|bytes| *bytes > 0);
                 match (Blob::of(blob), chunk_bytes) {
                     (Some(blob), Some(chunk_bytes)) => Content::Chunks { blob, chunk_bytes },
-                    _ => return Err(corrupt("where the object's bytes are cannot be read; write it anew")),
+                    _ => {
+                        return Err(corrupt(
+                            "where the object's bytes are cannot be read; write it anew",
+                        ));
+                    }
                 }
             }
-            _ => return Err(corrupt("the object's head has no bytes and names none; write it anew")),
+            _ => {
+                return Err(corrupt(
+                    "the object's head has no bytes and names none; write it anew",
+                ));
+            }
         };
         Ok(Self { meta, content })
     }
@@ -194,7 +205,13 @@ mod tests {
             assert_eq!(read.meta, head.meta);
             match (read.content, head.content) {
                 (Content::Inline(read), Content::Inline(written)) => assert_eq!(read, written),
-                (Content::Chunks { blob: read, chunk_bytes }, Content::Chunks { blob: written, .. }) => {
+                (
+                    Content::Chunks {
+                        blob: read,
+                        chunk_bytes,
+                    },
+                    Content::Chunks { blob: written, .. },
+                ) => {
                     assert_eq!((read, chunk_bytes), (written, 7));
                 }
                 other => panic!("{other:?}"),

@@ -91,7 +91,10 @@ fn fill(page: &mut ListPage, request: &ListRequest, found: Vec<RawDocumentBuf>) 
         let Some(name) = head.get("_id").ok().flatten().and_then(|id| id.as_str()) else {
             continue;
         };
-        if rolling.as_ref().is_some_and(|prefix| name.starts_with(prefix.as_str())) {
+        if rolling
+            .as_ref()
+            .is_some_and(|prefix| name.starts_with(prefix.as_str()))
+        {
             continue;
         }
         rolling = rolled(request, name);

@@ -7,13 +7,14 @@ use bson::raw::RawBsonRef;
 use bson::{RawDocumentBuf, doc};
 use bytes::{Bytes, BytesMut};
 use storage_core::{
-    Area, ByteRange, Error, ErrorKind, Key, Object, ObjectMeta, ReadRequest, Result, Retry, Version, WriteRequest,
+    Area, ByteRange, Error, ErrorKind, Key, Object, ObjectMeta, ReadRequest, Result, Retry, Version,
+    WriteRequest,
 };
 
 use super::head::{Blob, Content, Head, meta};
+use super::heads_of;
 use super::publish::publish;
 use super::upload::{STAGE_BYTES, Upload, chunks_of};
-use super::heads_of;
 use crate::names;
 use crate::store::Inner;
 
@@ -78,7 +79,10 @@ async fn bytes(inner: &Inner, head: &Head, range: &Range<u64>) -> Result<Option<
     match &head.content {
         _ if range.is_empty() => Ok(Some(Bytes::new())),
         Content::Inline(bytes) => {
-            #[allow(clippy::cast_possible_truncation, reason = "the range lies within bytes in memory")]
+            #[allow(
+                clippy::cast_possible_truncation,
+                reason = "the range lies within bytes in memory"
+            )]
             let (start, end) = (range.start as usize, range.end as usize);
             Ok(Some(bytes.slice(start..end)))
         }

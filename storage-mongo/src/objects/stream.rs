@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use storage_core::{Area, Error, Key, ObjectWriter, Result, Version, WriteRequest};
 
-use super::upload::{STAGE_BYTES, Upload};
 use super::INLINE_BYTES;
+use super::upload::{STAGE_BYTES, Upload};
 use crate::store::Inner;
 
 /// A streamed write.

@@ -10,9 +10,9 @@ use bytes::Bytes;
 use futures::stream::{FuturesUnordered, StreamExt};
 use storage_core::{Applied, Area, Error, ErrorKind, Key, Result, Version, WriteRequest};
 
+use super::CHUNK_BYTES;
 use super::head::{Blob, Content, Head};
 use super::publish::publish;
-use super::CHUNK_BYTES;
 use crate::names;
 use crate::store::Inner;
 
@@ -177,7 +177,11 @@ async fn insert(inner: &Inner, blob: Blob, first: i64, bytes: Bytes) -> Result<(
         .map(|(number, bytes)| chunk(blob, number, bytes))
         .collect();
     inner
-        .write(inner.collection::<RawDocumentBuf>(names::CHUNKS).insert_many(chunks))
+        .write(
+            inner
+                .collection::<RawDocumentBuf>(names::CHUNKS)
+                .insert_many(chunks),
+        )
         .await
         .map(drop)
 }
@@ -197,7 +201,7 @@ fn chunk(blob: Blob, number: i64, bytes: &[u8]) -> RawDocumentBuf {
 }
 
 /// The chunks of a blob from one number to another, both included.
-pub(crate) fn chunks_of(blob: Blob, first: i64, last: i64) -> Document {
+pub(super) fn chunks_of(blob: Blob, first: i64, last: i64) -> Document {
     doc! { "_id": {
         "$gte": { "b": blob.to_bson(), "n": first },
         "$lte": { "b": blob.to_bson(), "n": last },
