@@ -59,21 +59,21 @@ pub(crate) fn unescape(stored: &str) -> Cow<'_, str> {
     }
 }
 
-/// The path by which the server knows a field.
+/// The path to a field under the names it is stored by.
 ///
 /// No user's document has `_id` or `_storage` at its top, so a path that begins with one of them must lead nowhere.
+pub(crate) fn stored(field: &FieldPath) -> Vec<Cow<'_, str>> {
+    let segment = |(at, segment): (usize, &'_ String)| match segment.as_str() {
+        "_id" if at == 0 => Cow::Borrowed("%5Fid"),
+        SYSTEM_FIELD if at == 0 => Cow::Borrowed("%5Fstorage"),
+        _ => Cow::Owned(escape(segment).into_owned()),
+    };
+    field.segments().iter().enumerate().map(segment).collect()
+}
+
+/// The path by which the server knows a field.
 pub(crate) fn path(field: &FieldPath) -> String {
-    let mut path = String::new();
-    for (at, segment) in field.segments().iter().enumerate() {
-        if at > 0 {
-            path.push('.');
-        }
-        match segment.as_str() {
-            "_id" | SYSTEM_FIELD if at == 0 => path.extend(["%5F", &segment[1..]]),
-            _ => path.push_str(&escape(segment)),
-        }
-    }
-    path
+    stored(field).join(".")
 }
 
 #[cfg(test)]

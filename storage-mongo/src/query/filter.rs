@@ -9,6 +9,7 @@ use storage_core::value::MAX_DEPTH;
 use storage_core::{Comparison, FieldPath, Filter, encode_bson};
 
 use crate::body::names::{escape, path};
+use crate::text::after_prefix;
 
 /// The largest value, or list of values, the server is sent, in bytes. A command has room for 16 MiB.
 const MAX_VALUE_BYTES: usize = 4 * 1024 * 1024;
@@ -222,23 +223,6 @@ pub(crate) fn stored_value(value: &Bson) -> Bson {
     }
 }
 
-/// The least string greater than every string with this beginning; `None` where there is none.
-fn after_prefix(prefix: &str) -> Option<String> {
-    let mut characters: Vec<char> = prefix.chars().collect();
-    while let Some(last) = characters.pop() {
-        let next = match last {
-            // The surrogates in between are no characters.
-            '\u{D7FF}' => Some('\u{E000}'),
-            other => char::from_u32(u32::from(other) + 1),
-        };
-        if let Some(next) = next {
-            characters.push(next);
-            return Some(characters.into_iter().collect());
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use storage_core::Query;
@@ -330,19 +314,5 @@ mod tests {
         let long = of(Query::is_in("a", values));
         assert_eq!(long.filter, doc! { "a": { "$exists": true } });
         assert!(!long.exact);
-    }
-
-    #[test]
-    fn prefixes_end_where_they_should() {
-        for (prefix, end) in [
-            ("a", Some("b")),
-            ("", None),
-            ("a\u{10FFFF}", Some("b")),
-            ("\u{10FFFF}", None),
-            ("\u{D7FF}", Some("\u{E000}")),
-            ("\u{7F}", Some("\u{80}")),
-        ] {
-            assert_eq!(after_prefix(prefix).as_deref(), end, "{prefix:?}");
-        }
     }
 }
