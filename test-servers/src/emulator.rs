@@ -45,7 +45,7 @@ pub enum S3Mode {
     Honest,
     /// Answers 200 whatever stands there, as servers do that do not know the headers.
     IgnoresConditions,
-    /// Checks, waits 20 milliseconds, and then writes: right for one client, wrong for two.
+    /// Checks, waits a tenth of a second, and then writes: right for one client, wrong for two.
     Races,
 }
 

@@ -13,8 +13,9 @@ use super::dialect::{Dialect, header};
 use super::objects::{Condition, Object, Objects};
 use super::request::{Read, split};
 
-/// How long a server that races rests between its check and its write: longer than a burst of requests takes to arrive.
-const RACE: Duration = Duration::from_millis(20);
+/// How long a server that races rests between its check and its write: longer than a burst of requests takes to arrive, on a busy
+/// machine too.
+const RACE: Duration = Duration::from_millis(100);
 
 /// The most keys of one bulk delete (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>).
 const MAX_DELETES: usize = 1000;
