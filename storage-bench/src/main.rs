@@ -1,14 +1,19 @@
 //! Side-by-side measurements: our crates and the peers on the same work with the same guarantees, interleaved in one process.
 //!
-//! `cargo run --release -p storage-bench -- [DIR]`; `DIR` is where the data goes, so name a real disk, not memory. Ratios are to be
-//! read, never absolute times: machines differ. A table whose control is off by more than 10 % is marked unusable.
+//! `cargo run --release -p storage-bench -- [DIR]`; `DIR` is where the data goes, so name a real disk, not memory. Servers take part
+//! that `cargo xtask servers up` has started. Ratios are to be read, never absolute times: machines differ. A table whose control is
+//! off by more than 10 % is marked unusable.
 #![allow(clippy::print_stdout, reason = "a program that prints tables")]
 
+mod cloud;
 mod fs;
+mod mongo;
 mod sqlite;
 mod table;
 
 use std::path::PathBuf;
+
+use test_servers::{Kind, Places, Servers};
 
 #[tokio::main]
 async fn main() -> table::Outcome {
@@ -20,5 +25,19 @@ async fn main() -> table::Outcome {
     fs::durable_put(directory.path()).await?;
     fs::hot_read(directory.path()).await?;
     sqlite::point_read(directory.path()).await?;
+    let servers = Servers::load()?;
+    if let Some(places) = first(&servers, Kind::Mongo) {
+        mongo::all(&places).await?;
+    }
+    if let Some(places) = first(&servers, Kind::S3) {
+        cloud::all(&places).await?;
+    }
     Ok(())
+}
+
+/// The preferred server of a kind; why there is none goes to standard error.
+fn first(servers: &Servers, kind: Kind) -> Option<Places> {
+    let server = servers.of(kind).into_iter().next()?;
+    println!("\n# {} {}", server.name, server.version);
+    Some(Places::new(server))
 }

@@ -1,0 +1,211 @@
+//! MongoDB: ours beside the driver on the same server, with the same write concern.
+
+use std::sync::Arc;
+
+use bson::{RawDocumentBuf, rawdoc};
+use mongodb::Collection;
+use mongodb::options::{Acknowledgment, ClientOptions, WriteConcern};
+use storage_core::{Bytes, Storage};
+use test_servers::Places;
+
+use crate::table::{Outcome, Table};
+
+type Problem = Box<dyn std::error::Error + Send + Sync>;
+
+const ROWS: u64 = 1_000;
+/// Documents in one batch: enough that one exchange for all is told from one exchange each.
+const BATCH: u64 = 200;
+
+/// Documents and objects of about 1 KiB, one at a time and many at once.
+pub(crate) async fn all(places: &Places) -> Outcome {
+    let place = "storage-bench";
+    places.wipe(place).await?;
+    let storage = Storage::from_arc(places.open(place).await?);
+    let by_hand = by_hand(places, place).await?;
+    fill(&storage, &by_hand).await?;
+    put(&storage, &by_hand).await?;
+    get(&storage, &by_hand).await?;
+    object(&storage, &by_hand).await?;
+    put_many(&storage, &by_hand).await?;
+    get_many(&storage, &by_hand).await?;
+    storage.close().await?;
+    places.wipe(place).await?;
+    Ok(())
+}
+
+/// A collection of the raw driver that waits for what ours waits for.
+async fn by_hand(places: &Places, place: &str) -> Result<Collection<RawDocumentBuf>, Problem> {
+    let mut options = ClientOptions::parse(&places.server().url).await?;
+    let concern = WriteConcern::builder()
+        .w(Acknowledgment::Majority)
+        .journal(true)
+        .build();
+    options.write_concern = Some(concern);
+    options.read_concern = Some(mongodb::options::ReadConcern::majority());
+    options.max_pool_size = Some(32);
+    let client = mongodb::Client::with_options(options)?;
+    Ok(client.database(place).collection("by_hand"))
+}
+
+fn body() -> RawDocumentBuf {
+    rawdoc! { "name": "Ada", "age": 36_i64, "text": "x".repeat(950) }
+}
+
+fn row(number: u64) -> String {
+    format!("row-{:06}", number * 7919 % ROWS)
+}
+
+/// The document as the driver is given it by hand.
+fn with_id(id: &str) -> RawDocumentBuf {
+    rawdoc! { "_id": id, "name": "Ada", "age": 36_i64, "text": "x".repeat(950) }
+}
+
+async fn fill(storage: &Storage, by_hand: &Collection<RawDocumentBuf>) -> Outcome {
+    let rows = storage.collection::<RawDocumentBuf>("rows");
+    let (ids, body) = ((0..ROWS).map(row).collect::<Vec<_>>(), body());
+    for result in rows.put_many(ids.iter().map(|id| (id, &body))).await? {
+        result?;
+    }
+    by_hand.insert_many(ids.iter().map(|id| with_id(id))).await?;
+    Ok(())
+}
+
+async fn put(storage: &Storage, by_hand: &Collection<RawDocumentBuf>) -> Outcome {
+    let (rows, hand) = (storage.collection::<RawDocumentBuf>("rows"), by_hand.clone());
+    let put = move |number: u64| {
+        let rows = rows.clone();
+        async move {
+            rows.put(row(number), &body()).await?;
+            Ok(())
+        }
+    };
+    Table::new("mongo: put of a 1 KiB document", 40, 50)
+        .contender("ours, with version and expiry", put.clone())
+        .contender("driver: replace_one, upsert", move |number| {
+            let hand = hand.clone();
+            async move {
+                let id = row(number);
+                let filter = mongodb::bson::doc! { "_id": &id };
+                hand.replace_one(filter, with_id(&id)).upsert(true).await?;
+                Ok(())
+            }
+        })
+        .contender("control", put)
+        .run()
+        .await
+}
+
+async fn get(storage: &Storage, by_hand: &Collection<RawDocumentBuf>) -> Outcome {
+    let (rows, hand) = (storage.collection::<RawDocumentBuf>("rows"), by_hand.clone());
+    let get = move |number: u64| {
+        let rows = rows.clone();
+        async move {
+            assert!(rows.get(row(number)).await?.is_some());
+            Ok(())
+        }
+    };
+    Table::new("mongo: get of a 1 KiB document", 40, 100)
+        .contender("ours, with version and expiry", get.clone())
+        .contender("driver: find_one", move |number| {
+            let hand = hand.clone();
+            async move {
+                let filter = mongodb::bson::doc! { "_id": row(number) };
+                assert!(hand.find_one(filter).await?.is_some());
+                Ok(())
+            }
+        })
+        .contender("control", get)
+        .run()
+        .await
+}
+
+async fn object(storage: &Storage, by_hand: &Collection<RawDocumentBuf>) -> Outcome {
+    let (objects, hand) = (storage.objects(), by_hand.clone());
+    let bytes = Bytes::from(vec![7; 1024]);
+    let write = move |number: u64| {
+        let (objects, bytes) = (objects.clone(), bytes.clone());
+        async move {
+            objects.write(row(number), bytes).await?;
+            Ok(())
+        }
+    };
+    Table::new("mongo: write of a 1 KiB object", 40, 50)
+        .contender("ours", write.clone())
+        .contender("driver: replace_one of a document with the bytes", move |number| {
+            let hand = hand.clone();
+            async move {
+                let id = row(number);
+                let bytes = bson::Binary {
+                    subtype: bson::spec::BinarySubtype::Generic,
+                    bytes: vec![7; 1024],
+                };
+                let filter = mongodb::bson::doc! { "_id": &id };
+                let document = rawdoc! { "_id": id.as_str(), "data": bytes };
+                hand.replace_one(filter, document).upsert(true).await?;
+                Ok(())
+            }
+        })
+        .contender("control", write)
+        .run()
+        .await
+}
+
+async fn put_many(storage: &Storage, by_hand: &Collection<RawDocumentBuf>) -> Outcome {
+    let (rows, hand) = (storage.collection::<RawDocumentBuf>("many"), by_hand.clone());
+    let ids: Arc<Vec<String>> = Arc::new((0..BATCH).map(|number| format!("many-{number}")).collect());
+    let put = {
+        let ids = Arc::clone(&ids);
+        move |_: u64| {
+            let (rows, ids) = (rows.clone(), Arc::clone(&ids));
+            async move {
+                let body = body();
+                for result in rows.put_many(ids.iter().map(|id| (id, &body))).await? {
+                    result?;
+                }
+                Ok(())
+            }
+        }
+    };
+    Table::new("mongo: 200 documents of 1 KiB", 15, 1)
+        .contender("ours: put_many", put.clone())
+        .contender("driver: one by one", move |_| {
+            let (hand, ids) = (hand.clone(), Arc::clone(&ids));
+            async move {
+                for id in ids.iter() {
+                    let filter = mongodb::bson::doc! { "_id": id };
+                    hand.replace_one(filter, with_id(id)).upsert(true).await?;
+                }
+                Ok(())
+            }
+        })
+        .contender("control", put)
+        .run()
+        .await
+}
+
+async fn get_many(storage: &Storage, by_hand: &Collection<RawDocumentBuf>) -> Outcome {
+    let (rows, hand) = (storage.collection::<RawDocumentBuf>("rows"), by_hand.clone());
+    let get = move |_: u64| {
+        let rows = rows.clone();
+        async move {
+            let found = rows.get_many((0..BATCH).map(row)).await?;
+            assert!(found.iter().all(Option::is_some));
+            Ok(())
+        }
+    };
+    Table::new("mongo: reading 200 documents of 1 KiB", 15, 1)
+        .contender("ours: get_many", get.clone())
+        .contender("driver: one by one", move |_| {
+            let hand = hand.clone();
+            async move {
+                for number in 0..BATCH {
+                    let filter = mongodb::bson::doc! { "_id": row(number) };
+                    assert!(hand.find_one(filter).await?.is_some());
+                }
+                Ok(())
+            }
+        })
+        .contender("control", get)
+        .run()
+        .await
+}
