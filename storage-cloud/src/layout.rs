@@ -98,11 +98,7 @@ impl Layout {
             Area::Objects => Stream::Odd,
         };
         let name = self.name(stream, key.as_str());
-        let length = if self.careful {
-            name.encode_utf16().count()
-        } else {
-            name.len()
-        };
+        let length = self.length(&name);
         if length > MAX_NAME {
             return Err(Error::limit_exceeded(
                 "the length of the key as it has to be stored",
@@ -111,6 +107,15 @@ impl Layout {
             ));
         }
         path(&name)
+    }
+
+    /// As the service counts.
+    fn length(&self, name: &str) -> usize {
+        if self.careful {
+            name.encode_utf16().count()
+        } else {
+            name.len()
+        }
     }
 
     /// Scratch space for what the server is tried with.
@@ -136,6 +141,30 @@ impl Layout {
             Stream::Odd => base + &odd::encode(text),
             Stream::Overlay => base + &self.carried(text),
         }
+    }
+
+    /// Whether names that begin as this text asks can be there at all.
+    pub(crate) fn may_hold(&self, stream: Stream, prefix: &str) -> bool {
+        let name = self.name(stream, prefix);
+        let plain = !self.is_reserved(&name) && !prefix.chars().any(|character| self.is_odd(character));
+        self.length(&name) <= MAX_NAME && (stream != Stream::Plain || plain)
+    }
+
+    /// Where a listing starts so that it misses nothing behind this text. It may start earlier, so that the server is only given what
+    /// could be a name.
+    pub(crate) fn offset(&self, stream: Stream, text: &str) -> String {
+        let mut name = self.name(stream, text);
+        let mut end = name.len().min(MAX_NAME);
+        if stream == Stream::Plain
+            && let Some(odd) = name.find(|character| self.is_odd(character))
+        {
+            end = end.min(odd);
+        }
+        while !name.is_char_boundary(end) {
+            end -= 1;
+        }
+        name.truncate(end);
+        name
     }
 
     /// The key a name stands for; `None` for a name that is not ours.
@@ -229,4 +258,139 @@ fn path(name: &str) -> Result<Path> {
         )
         .with_source(error)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const STREAMS: [Stream; 2] = [Stream::Plain, Stream::Odd];
+
+    fn layout(careful: bool) -> Layout {
+        Layout::new("app/data/", careful).unwrap()
+    }
+
+    fn stored(layout: &Layout, key: &str) -> String {
+        layout
+            .path(Area::Objects, &Key::new(key).unwrap())
+            .unwrap()
+            .to_string()
+    }
+
+    #[test]
+    fn the_table_holds() {
+        for careful in [false, true] {
+            let layout = layout(careful);
+            for (key, name) in [
+                ("notes/a.txt", "app/data/notes/a.txt"),
+                ("é", "app/data/é"),
+                ("_storage2", "app/data/_storage2"),
+                ("a/_storage/b", "app/data/a/_storage/b"),
+                ("..", "app/data/_storage/odd/k22"),
+                ("a//b", "app/data/_storage/odd/kf33g"),
+            ] {
+                assert_eq!(stored(&layout, key), name, "{key:?}");
+            }
+            for odd in [
+                "_storage",
+                "_storage/x",
+                "/a",
+                "a/",
+                "a//b",
+                ".",
+                "a/../b",
+                "a\nb",
+                "\u{FFFF}",
+            ] {
+                assert!(!layout.is_plain(odd), "{odd:?}");
+            }
+            for differs in ["a\\b", "a./b", "a.", "😀", "\u{E000}"] {
+                assert_eq!(layout.is_plain(differs), !careful, "{differs:?}");
+            }
+        }
+        assert_eq!(stored(&Layout::new("", false).unwrap(), "a"), "a");
+    }
+
+    #[test]
+    fn a_prefix_that_would_have_to_be_escaped_is_refused() {
+        for prefix in ["//", "/a", "a//b", "..", "_storage", "a\nb"] {
+            assert!(Layout::new(prefix, false).is_err(), "{prefix:?}");
+        }
+        let long = "p".repeat(900);
+        assert_eq!(
+            Layout::new(&long, false).unwrap_err().kind(),
+            ErrorKind::LimitExceeded
+        );
+    }
+
+    #[test]
+    fn what_is_too_long_as_it_has_to_be_stored_is_refused() {
+        let layout = layout(false);
+        let longest = "/".repeat(layout.max_key_bytes());
+        assert!(layout.path(Area::Objects, &Key::new(&longest).unwrap()).is_ok());
+        let controls = Key::new("\u{1}".repeat(layout.max_key_bytes())).unwrap();
+        let refused = layout.path(Area::Objects, &controls).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::LimitExceeded);
+    }
+
+    fn key() -> impl Strategy<Value = String> {
+        let edge = proptest::sample::select(vec![
+            "/",
+            ".",
+            "..",
+            "_storage",
+            "_storage/",
+            "_storage/odd/k",
+            "_storage/overlay/",
+            "a",
+            "~",
+            "\\",
+            "[",
+            "é",
+            "\u{1}",
+            "\u{E000}",
+            "😀",
+            "0",
+            " ",
+            "%2F",
+            "folder/",
+        ]);
+        proptest::collection::vec(
+            prop_oneof![edge.prop_map(str::to_owned), ".{1,2}".prop_map(|text| text)],
+            1..4,
+        )
+        .prop_map(|parts| parts.concat().replace('\0', "z"))
+        .prop_filter("a key is not empty", |key| !key.is_empty())
+    }
+
+    proptest! {
+        #[test]
+        fn every_key_has_one_name_and_every_name_at_most_one_key(a in key(), b in key(), careful: bool) {
+            let layout = layout(careful);
+            let (name_a, name_b) = (stored(&layout, &a), stored(&layout, &b));
+            prop_assert_eq!(name_a == name_b, a == b);
+            let read: Vec<_> = STREAMS.iter().filter_map(|stream| layout.key(*stream, &name_a)).collect();
+            prop_assert_eq!(read, std::slice::from_ref(&a));
+        }
+
+        #[test]
+        fn each_stream_keeps_order_and_prefixes(a in key(), b in key(), careful: bool) {
+            let layout = layout(careful);
+            for stream in STREAMS {
+                prop_assert_eq!(layout.name(stream, &a).cmp(&layout.name(stream, &b)), a.cmp(&b));
+                prop_assert_eq!(layout.name(stream, &b).starts_with(&layout.name(stream, &a)), b.starts_with(&a));
+            }
+        }
+
+        #[test]
+        fn the_overlays_names_come_back_in_order(a in "[!-~]{1,8}", b in "[!-~]{1,8}", careful: bool) {
+            let layout = layout(careful);
+            let (name_a, name_b) = (layout.name(Stream::Overlay, &a), layout.name(Stream::Overlay, &b));
+            prop_assert_eq!(name_a.cmp(&name_b), a.cmp(&b));
+            let read = layout.key(Stream::Overlay, &name_a);
+            prop_assert_eq!(read, Some(a));
+        }
+    }
 }

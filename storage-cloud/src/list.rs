@@ -52,7 +52,7 @@ impl Client {
     /// The entries of one stream, as many as a page has.
     async fn gather(&self, layout: &Layout, stream: Stream, request: &ListRequest) -> Result<Gathered> {
         let mut gathered = Gathered::default();
-        if stream == Stream::Plain && layout.is_reserved(&layout.name(stream, &request.prefix)) {
+        if !layout.may_hold(stream, &request.prefix) {
             return Ok(gathered);
         }
         let start_after = match &request.start_after {
@@ -64,7 +64,7 @@ impl Client {
             prefix: layout.name(stream, &request.prefix),
             // Escaped keys have no slash that the server could roll up by.
             delimiter: request.delimiter && stream != Stream::Odd,
-            offset: start_after.map(|start| layout.name(stream, start)),
+            offset: start_after.map(|start| layout.offset(stream, start)),
             token: None,
             jumped: false,
         };

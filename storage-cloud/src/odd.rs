@@ -90,7 +90,7 @@ mod tests {
         for (key, text) in [
             ("", "k"),
             ("\u{0}\u{1F}", "k!@!_"),
-            (" ./", "k\"12"),
+            (" ./", "k\"23"),
             ("x", "k}"),
             ("y~\u{7F}\u{80}\u{9F}", "k~0~5~6~7~V"),
             ("\u{A0}é日", "k\u{A0}é日"),
@@ -155,7 +155,8 @@ mod tests {
         fn order_and_prefixes_are_kept(a in key(), b in key()) {
             prop_assert_eq!(encode(&a).cmp(&encode(&b)), a.cmp(&b));
             prop_assert_eq!(encode(&b).starts_with(&encode(&a)), b.starts_with(&a));
-            prop_assert!(encode(&format!("{a}{b}")).starts_with(&encode(&a)));
+            let joined = [a.as_str(), &b].concat();
+            prop_assert!(encode(&joined).starts_with(&encode(&a)));
         }
 
         #[test]

@@ -118,6 +118,8 @@ impl Client {
                         // Every sending was refused, so none was applied.
                         (None, Err(lost)) => return Err(lost),
                         (None, Ok(())) if lost => return Err(lost_meanwhile(condition)),
+                        // Refused, and yet the condition would hold: something was there in between, perhaps this very write.
+                        (Some(error), Ok(())) if lost => return Err(moved_on(error)),
                         (Some(error), Err(_)) => return Err(moved_on(error)),
                         (still, Ok(())) => {
                             if Instant::now() >= deadline
