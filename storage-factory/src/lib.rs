@@ -37,6 +37,10 @@
 //! | `fs:./data`, `fs:///srv/data`, `file:…` | files in a directory | `fs` (default) |
 //! | `sqlite:./app.db`, `sqlite:///srv/app.db`, `sqlite::memory:` | one SQLite database file, or one in memory | `sqlite` |
 //! | `memory:` | memory, empty with every opening | |
+//! | `mongodb://host/app`, `mongodb+srv://host/app` | a MongoDB database | `mongo` |
+//! | `s3://bucket/prefix` | a prefix in an S3 bucket | `s3` |
+//! | `gs://bucket/prefix` | a prefix in a Google Cloud Storage bucket | `gcs` |
+//! | `az://container/prefix` | a prefix in an Azure Blob Storage container | `azure` |
 //!
 //! Options follow a `?`, as in `fs:./data?durability=process-crash`; [`Scheme::option_table`] has them all, and an unknown one is an
 //! error that lists them. [`Factory`] adds a scheme of one's own, opens objects and documents on two backends, and gives options in

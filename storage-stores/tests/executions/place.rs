@@ -15,6 +15,7 @@ pub(crate) enum Place {
     Fs(TempDir),
     Sqlite(TempDir),
     /// On a server, and how it is opened.
+    #[allow(dead_code, reason = "only the program that tests on servers makes it")]
     Server(OpenServer),
 }
 

@@ -20,10 +20,10 @@ mod values;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use libtest_mimic::{Arguments, Trial};
+use futures::future::BoxFuture;
+use libtest_mimic::Trial;
 use storage_core::{StorageAdapter, random_u128};
-use storage_factory::Factory;
-use test_servers::{Kind, Server, Servers};
+use test_servers::{Kind, Places, Server, run};
 
 use crate::place::{Law, Place};
 
@@ -43,17 +43,7 @@ const LAWS: &[(&str, &[Law])] = &[
 ];
 
 fn main() -> ExitCode {
-    let servers = Servers::load().unwrap();
-    let mut tests = Vec::new();
-    for kind in Kind::ALL {
-        for server in servers.of(kind) {
-            tests.extend(each_law().map(|(name, law)| on(&server, name, law)));
-        }
-        for missing in servers.missing(kind) {
-            tests.extend(each_law().map(|(name, _)| absent(&missing.name, &missing.reason, &name)));
-        }
-    }
-    libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
+    run(&Kind::ALL, on_server, absent)
 }
 
 fn each_law() -> impl Iterator<Item = (String, Law)> {
@@ -61,28 +51,46 @@ fn each_law() -> impl Iterator<Item = (String, Law)> {
         .flat_map(|(file, laws)| laws.iter().map(move |law| (format!("{file}::{}", law.0), *law)))
 }
 
-fn on(server: &Server, name: String, (_, check): Law) -> Trial {
-    let url = server.url_at(&format!("executions-{:016x}", random_u128() >> 64));
-    Trial::test(format!("{}::{name}", server.name.to_lowercase()), move || {
-        let open = move || {
-            let url = url.clone();
-            let opening: futures::future::BoxFuture<'static, Arc<dyn StorageAdapter>> =
-                Box::pin(async move { Factory::default().open_adapter(&url).await.unwrap() });
-            opening
-        };
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()?;
-        runtime.block_on(check(&Place::Server(Box::new(open))));
-        Ok(())
+/// A test of each law, in a place of its own.
+fn on_server(server: Server) -> Vec<Trial> {
+    let prefix = server.name.to_lowercase();
+    let places = Places::new(server);
+    let trial = |(name, (_, check)): (String, Law)| {
+        let places = places.clone();
+        Trial::test(format!("{prefix}::{name}"), move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build()?;
+            let name = format!("executions-{:016x}", random_u128() >> 64);
+            runtime.block_on(async {
+                check(&Place::Server(opener(places.clone(), name.clone()))).await;
+                places.wipe(&name).await
+            })?;
+            Ok(())
+        })
+    };
+    each_law().map(trial).collect()
+}
+
+fn opener(places: Places, name: String) -> crate::place::OpenServer {
+    Box::new(move || {
+        let (places, name) = (places.clone(), name.clone());
+        let opening: BoxFuture<'static, Arc<dyn StorageAdapter>> =
+            Box::pin(async move { places.open(&name).await.unwrap() });
+        opening
     })
 }
 
 /// What is not there never counts as passed.
-fn absent(server: &str, reason: &str, name: &str) -> Trial {
-    let reason = reason.to_owned();
-    Trial::test(format!("{}::{name}", server.to_lowercase()), move || Err(reason.into()))
+fn absent(server: &str, reason: &str) -> Vec<Trial> {
+    let trial = |(name, _): (String, Law)| {
+        let reason = reason.to_owned();
+        Trial::test(format!("{}::{name}", server.to_lowercase()), move || {
+            Err(reason.into())
+        })
         .with_kind("not available")
         .with_ignored_flag(true)
+    };
+    each_law().map(trial).collect()
 }
