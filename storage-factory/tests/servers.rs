@@ -1,0 +1,60 @@
+//! The public suite on a pair of servers: documents and logs in MongoDB, objects in an S3 bucket.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use conformance_tests::{Harness, Label, Place, absent, trials};
+use storage_core::{Composed, Result, StorageAdapter};
+use test_servers::{Kind, Places, Servers, run};
+
+#[derive(Clone)]
+struct Pair {
+    objects: Places,
+    documents: Places,
+}
+
+#[async_trait]
+impl Harness for Pair {
+    fn label(&self) -> Label {
+        let (objects, documents) = (self.objects.server(), self.documents.server());
+        Label::new("s3+mongo", format!("{} and {}", objects.name, documents.name))
+    }
+
+    async fn open(&self, place: &Place) -> Result<Arc<dyn StorageAdapter>> {
+        let objects = self.objects.open(place.as_str()).await?;
+        let documents = self.documents.open(place.as_str()).await?;
+        Ok(Arc::new(Composed::new(objects, documents)))
+    }
+
+    async fn wipe(&self, place: &Place) -> Result<()> {
+        self.objects.wipe(place.as_str()).await?;
+        self.documents.wipe(place.as_str()).await
+    }
+}
+
+fn main() -> ExitCode {
+    let buckets = Servers::load()
+        .unwrap_or_else(|error| panic!("the servers of the tests: {error}"))
+        .of(Kind::S3);
+    let bucket = buckets.into_iter().next();
+    run(
+        &[Kind::Mongo],
+        |documents| match &bucket {
+            // FerretDB offers no documents to make a pair with.
+            _ if documents.name == "FerretDB" => Vec::new(),
+            Some(bucket) => {
+                let pair = Pair {
+                    objects: Places::new(bucket.clone()),
+                    documents: Places::new(documents),
+                };
+                trials("pair", move || {
+                    let pair = pair.clone();
+                    async move { pair }
+                })
+            }
+            None => absent("pair", "no S3 server is there for the objects"),
+        },
+        |_, reason| absent("pair", reason),
+    )
+}
