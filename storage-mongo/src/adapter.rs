@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use storage_core::{
-    AppendRequest, Appended, BatchOperation, BatchRequest, DeleteDocumentRequest, DocumentId, Error, ErrorKind,
-    Explanation, FindPage, FindRequest, Index, IndexInfo, IndexStats, LogPage, Name, PutRequest, Result, StorageAdapter,
-    StoredDocument, SweepReport, Timestamp, Version,
+    AppendRequest, Appended, BatchOperation, BatchRequest, DeleteDocumentRequest, DocumentId, Error,
+    ErrorKind, Explanation, FindPage, FindRequest, Index, IndexInfo, IndexStats, LogPage, Name, PutRequest,
+    Result, StorageAdapter, StoredDocument, SweepReport, Timestamp, Version,
 };
 
 use crate::batch::Done;
@@ -49,7 +49,10 @@ impl Mongo {
 }
 
 fn unexpected() -> Error {
-    Error::new(ErrorKind::Internal, "a transaction came to something else than it was to do")
+    Error::new(
+        ErrorKind::Internal,
+        "a transaction came to something else than it was to do",
+    )
 }
 
 #[async_trait]

@@ -72,7 +72,9 @@ fn refused(answer: &Document) -> Vec<Refused> {
     let errors = answer.get_array("writeErrors").map_or(&[][..], Vec::as_slice);
     let one = |error: &mongodb::bson::Bson| {
         let entry = error.as_document()?.clone();
-        let at = entry.get("index").and_then(|at| at.as_i64().or_else(|| at.as_i32().map(i64::from)))?;
+        let at = entry
+            .get("index")
+            .and_then(|at| at.as_i64().or_else(|| at.as_i32().map(i64::from)))?;
         Some(Refused {
             at: usize::try_from(at).ok()?,
             entry,
@@ -85,12 +87,13 @@ fn refused(answer: &Document) -> Vec<Refused> {
 fn check_confirmed(answer: &Document) -> Result<()> {
     match answer.get("writeConcernError") {
         None => Ok(()),
-        Some(error) => Err(
-            Error::new(ErrorKind::Timeout, "the write was not confirmed by a majority in time")
-                .with_applied(Applied::Unknown)
-                .with_retry(Retry::Later)
-                .with_source(error.to_string()),
-        ),
+        Some(error) => Err(Error::new(
+            ErrorKind::Timeout,
+            "the write was not confirmed by a majority in time",
+        )
+        .with_applied(Applied::Unknown)
+        .with_retry(Retry::Later)
+        .with_source(error.to_string())),
     }
 }
 
@@ -122,6 +125,9 @@ mod tests {
         assert_eq!(refused(&answer), [Refused { at: 1, entry }]);
         assert!(check_confirmed(&answer).is_ok());
         let unconfirmed = doc! { "ok": 1.0, "writeConcernError": { "code": 64 } };
-        assert_eq!(check_confirmed(&unconfirmed).unwrap_err().applied(), Applied::Unknown);
+        assert_eq!(
+            check_confirmed(&unconfirmed).unwrap_err().applied(),
+            Applied::Unknown
+        );
     }
 }

@@ -148,7 +148,12 @@ pub(crate) fn decode(stored: &RawDocument) -> Result<Stored> {
     let id = match id.map(|element| element.value()) {
         Some(Ok(RawBsonRef::String(id))) => DocumentId::new(id)
             .map_err(|error| Error::corrupt(&*name, "its _id is no document id").with_source(error))?,
-        _ => return Err(Error::corrupt(name, "its _id is not a string, as a document's must be")),
+        _ => {
+            return Err(Error::corrupt(
+                name,
+                "its _id is not a string, as a document's must be",
+            ));
+        }
     };
     for element in plain {
         let value = element.value().map_err(|error| broken(&name, error))?;
@@ -177,7 +182,10 @@ pub(crate) fn decode(stored: &RawDocument) -> Result<Stored> {
 /// The user's fields by their own names, checked: another program may have stored anything.
 fn user_fields(stored: RawDocumentBuf, name: &str) -> Result<RawDocumentBuf> {
     let unreadable = |error: Error| {
-        let message = format!("what is stored is not a document of this library: {}", error.message());
+        let message = format!(
+            "what is stored is not a document of this library: {}",
+            error.message()
+        );
         Error::corrupt(name, message).with_source(error)
     };
     let escaped = stored.as_bytes().contains(&b'%')
@@ -219,7 +227,9 @@ pub(crate) fn name_of(stored: &RawDocument) -> String {
     match stored.get("_id") {
         Ok(Some(RawBsonRef::String(id))) => id.to_owned(),
         Ok(Some(RawBsonRef::ObjectId(id))) => object_id(id),
-        Ok(Some(value)) => Bson::try_from(value).map_or_else(|_| "of unknown id".to_owned(), |value| value.to_string()),
+        Ok(Some(value)) => {
+            Bson::try_from(value).map_or_else(|_| "of unknown id".to_owned(), |value| value.to_string())
+        }
         _ => "of unknown id".to_owned(),
     }
 }
@@ -284,7 +294,9 @@ fn rename_document(document: &RawDocument, to: Renaming<'_>, depth: usize) -> Re
             RawBsonRef::Document(inner) if depth < MAX_DEPTH => {
                 renamed.append(name, rename_document(inner, to, depth + 1)?);
             }
-            RawBsonRef::Array(inner) if depth < MAX_DEPTH => renamed.append(name, rename_array(inner, to, depth + 1)?),
+            RawBsonRef::Array(inner) if depth < MAX_DEPTH => {
+                renamed.append(name, rename_array(inner, to, depth + 1)?)
+            }
             other => renamed.append(name, other),
         }
     }
@@ -295,8 +307,12 @@ fn rename_array(array: &RawArray, to: Renaming<'_>, depth: usize) -> Result<RawA
     let mut renamed = RawArrayBuf::new();
     for element in array {
         match element.map_err(storage_core::malformed)? {
-            RawBsonRef::Document(inner) if depth < MAX_DEPTH => renamed.push(rename_document(inner, to, depth + 1)?),
-            RawBsonRef::Array(inner) if depth < MAX_DEPTH => renamed.push(rename_array(inner, to, depth + 1)?),
+            RawBsonRef::Document(inner) if depth < MAX_DEPTH => {
+                renamed.push(rename_document(inner, to, depth + 1)?)
+            }
+            RawBsonRef::Array(inner) if depth < MAX_DEPTH => {
+                renamed.push(rename_array(inner, to, depth + 1)?)
+            }
             other => renamed.push(other),
         }
     }

@@ -96,7 +96,8 @@ impl Indexes {
     pub(crate) fn register(&mut self, definition: &Index) -> Registered {
         let token = native::token();
         let ordered = Native::ordered(definition, &native::ordered_name(&definition.name, &token));
-        let shared = |index: &Registered| Native::ordered(&index.definition, &index.ordered).is_like(&ordered);
+        let shared =
+            |index: &Registered| Native::ordered(&index.definition, &index.ordered).is_like(&ordered);
         let ordered = match self.indexes.iter().find(|index| shared(index)) {
             Some(index) => index.ordered.clone(),
             None => ordered.name,
@@ -211,7 +212,11 @@ impl Catalog {
         after.format = FORMAT;
         after.generation = before.generation + 1;
         let mut document = bson::serialize_to_document(&after).map_err(|error| {
-            Error::new(ErrorKind::Internal, "the indexes of a collection cannot be written").with_source(error)
+            Error::new(
+                ErrorKind::Internal,
+                "the indexes of a collection cannot be written",
+            )
+            .with_source(error)
         })?;
         document.insert("_id", collection.as_str());
         let catalog = inner.collection::<Document>(CATALOG);
@@ -295,7 +300,10 @@ mod tests {
         let mut indexes = Indexes::default();
         let first = indexes.register(&Index::btree("one", ["a"]));
         indexes.unregister(&first.token);
-        assert_ne!(indexes.register(&Index::btree("one", ["a"])).ordered, first.ordered);
+        assert_ne!(
+            indexes.register(&Index::btree("one", ["a"])).ordered,
+            first.ordered
+        );
     }
 
     #[test]
@@ -311,7 +319,10 @@ mod tests {
         let mut document = bson::serialize_to_document(&indexes).unwrap();
         assert_eq!(parse(&name, document.clone()).unwrap(), indexes);
         document.insert("format", 2);
-        assert_eq!(parse(&name, document.clone()).unwrap_err().kind(), ErrorKind::FormatTooNew);
+        assert_eq!(
+            parse(&name, document.clone()).unwrap_err().kind(),
+            ErrorKind::FormatTooNew
+        );
         document.remove("format");
         assert_eq!(parse(&name, document).unwrap_err().kind(), ErrorKind::Corrupt);
     }

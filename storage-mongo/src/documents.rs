@@ -10,8 +10,8 @@ use mongodb::IndexModel;
 use mongodb::bson::{Document, doc};
 use mongodb::options::IndexOptions;
 use storage_core::{
-    Condition, DeleteDocumentRequest, DocumentId, Error, ErrorKind, Name, PutRequest, Result, Retry, StoredDocument, Timestamp,
-    Version,
+    Condition, DeleteDocumentRequest, DocumentId, Error, ErrorKind, Name, PutRequest, Result, Retry,
+    StoredDocument, Timestamp, Version,
 };
 
 pub(crate) use self::unique::{Verdict, verdict};
@@ -53,7 +53,9 @@ pub(crate) fn unchanged(id: &DocumentId, whole: &RawDocumentBuf) -> Result<Docum
 /// What is there, expired or not.
 pub(crate) async fn current(inner: &Inner, name: &Name, id: &DocumentId) -> Result<Option<Stored>> {
     let documents = inner.collection::<RawDocumentBuf>(&collection(name));
-    let found = inner.read(documents.find_one(doc! { "_id": id.as_str() })).await?;
+    let found = inner
+        .read(documents.find_one(doc! { "_id": id.as_str() }))
+        .await?;
     found.map(|found| decode(&found)).transpose()
 }
 
@@ -64,7 +66,9 @@ pub(crate) async fn get(
     id: &DocumentId,
     now: Timestamp,
 ) -> Result<Option<StoredDocument>> {
-    let found = current(inner, name, id).await?.filter(|stored| stored.is_live(now));
+    let found = current(inner, name, id)
+        .await?
+        .filter(|stored| stored.is_live(now));
     Ok(found.map(|stored| stored.document))
 }
 
@@ -79,7 +83,9 @@ pub(crate) async fn get_many(
     let mut found: HashMap<String, RawDocumentBuf> = HashMap::new();
     for some in ids.chunks(IDS) {
         let wanted: Vec<&str> = some.iter().map(DocumentId::as_str).collect();
-        let mut cursor = inner.read(documents.find(doc! { "_id": { "$in": wanted } })).await?;
+        let mut cursor = inner
+            .read(documents.find(doc! { "_id": { "$in": wanted } }))
+            .await?;
         while let Some(document) = inner.read(cursor.try_next()).await? {
             found.insert(body::name_of(&document), document);
         }
@@ -142,7 +148,12 @@ async fn check(inner: &Inner, name: &Name, request: &PutRequest) -> Result<()> {
 }
 
 /// Over whatever this library wrote there; `_storage` tells that it did.
-async fn put_always(inner: &Inner, name: &Name, request: &PutRequest, stored: &RawDocumentBuf) -> Result<Outcome> {
+async fn put_always(
+    inner: &Inner,
+    name: &Name,
+    request: &PutRequest,
+    stored: &RawDocumentBuf,
+) -> Result<Outcome> {
     let filter = doc! { "_id": request.id.as_str(), VERSION: { "$type": "binData" } };
     match upsert(inner, name, filter, stored).await? {
         None => Ok(Outcome::Done),
@@ -157,7 +168,12 @@ async fn put_always(inner: &Inner, name: &Name, request: &PutRequest, stored: &R
     }
 }
 
-async fn put_if_absent(inner: &Inner, name: &Name, request: &PutRequest, stored: &RawDocumentBuf) -> Result<Outcome> {
+async fn put_if_absent(
+    inner: &Inner,
+    name: &Name,
+    request: &PutRequest,
+    stored: &RawDocumentBuf,
+) -> Result<Outcome> {
     let mut filter = expired(request.now);
     filter.insert("_id", request.id.as_str());
     filter.insert(VERSION, doc! { "$type": "binData" });
@@ -225,9 +241,17 @@ async fn put_over(
 }
 
 /// Replaces what the filter lets through, or inserts. Gives the collision with a unique index, if there was one.
-async fn upsert(inner: &Inner, name: &Name, filter: Document, stored: &RawDocumentBuf) -> Result<Option<Duplicate>> {
+async fn upsert(
+    inner: &Inner,
+    name: &Name,
+    filter: Document,
+    stored: &RawDocumentBuf,
+) -> Result<Option<Duplicate>> {
     let documents = inner.collection::<RawDocumentBuf>(&collection(name));
-    match inner.write(documents.replace_one(filter, stored).upsert(true)).await {
+    match inner
+        .write(documents.replace_one(filter, stored).upsert(true))
+        .await
+    {
         Ok(_) => Ok(None),
         Err(error) => collision(inner, name, error).map(Some),
     }
@@ -262,7 +286,12 @@ pub(crate) fn namespace(inner: &Inner, name: &Name) -> String {
 }
 
 /// Who holds a unique key and is expired gives way; otherwise it is a violation.
-async fn give_way(inner: &Inner, name: &Name, request: &PutRequest, duplicate: &Duplicate) -> Result<Outcome> {
+async fn give_way(
+    inner: &Inner,
+    name: &Name,
+    request: &PutRequest,
+    duplicate: &Duplicate,
+) -> Result<Outcome> {
     match verdict(inner, name, request, duplicate).await? {
         Verdict::Violation(error) => Err(error),
         Verdict::Gone => Ok(Outcome::Again),
@@ -288,7 +317,8 @@ pub(crate) async fn delete(inner: &Inner, name: &Name, request: &DeleteDocumentR
         }
         let current = current(inner, name, &request.id).await?;
         let current = current.filter(|stored| stored.is_live(request.now));
-        Condition::IfVersion(expected.clone()).check(current.as_ref().map(|stored| &stored.document.version))?;
+        Condition::IfVersion(expected.clone())
+            .check(current.as_ref().map(|stored| &stored.document.version))?;
         if let Some(whole) = current.and_then(|stored| stored.foreign) {
             let filter = unchanged(&request.id, &whole)?;
             if inner.write(documents.delete_one(filter)).await?.deleted_count == 1 {

@@ -159,7 +159,10 @@ async fn finish_drops(inner: &Inner, name: &Name, indexes: &Indexes) -> Result<(
 /// Drops the native indexes of an index that is no longer in the catalog, unless another one there shares them.
 async fn drop_natives(inner: &Inner, name: &Name, registered: &Registered) -> Result<()> {
     let indexes = inner.catalog.fresh(inner, name).await?;
-    for native in [Some(&registered.ordered), registered.unique.as_ref()].into_iter().flatten() {
+    for native in [Some(&registered.ordered), registered.unique.as_ref()]
+        .into_iter()
+        .flatten()
+    {
         let used = |index: &Registered| index.ordered == *native || index.unique.as_ref() == Some(native);
         if !indexes.indexes.iter().any(used) {
             drop_native(inner, name, native).await?;

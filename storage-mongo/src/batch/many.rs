@@ -26,7 +26,11 @@ struct Prepared {
 }
 
 /// Writes documents, one result each. Two writes of one id happen in their order.
-pub(crate) async fn put_many(inner: &Inner, name: &Name, requests: &[PutRequest]) -> Result<Vec<Result<Version>>> {
+pub(crate) async fn put_many(
+    inner: &Inner,
+    name: &Name,
+    requests: &[PutRequest],
+) -> Result<Vec<Result<Version>>> {
     let mut results: Vec<Option<Result<Version>>> = Vec::new();
     results.resize_with(requests.len(), || None);
     let mut start = 0;
@@ -48,7 +52,10 @@ pub(crate) async fn put_many(inner: &Inner, name: &Name, requests: &[PutRequest]
 /// How many requests from the first on are for different ids.
 fn distinct(requests: &[PutRequest]) -> usize {
     let mut ids = HashSet::new();
-    requests.iter().take_while(|request| ids.insert(&request.id)).count()
+    requests
+        .iter()
+        .take_while(|request| ids.insert(&request.id))
+        .count()
 }
 
 async fn wave(

@@ -8,7 +8,8 @@ use futures::FutureExt;
 use mongodb::ClientSession;
 use mongodb::bson::{Bson, Document, doc};
 use storage_core::{
-    BatchOperation, Condition, DocumentGuard, DocumentId, Error, ErrorKind, Name, PutRequest, Result, Timestamp, Version,
+    BatchOperation, Condition, DocumentGuard, DocumentId, Error, ErrorKind, Name, PutRequest, Result,
+    Timestamp, Version,
 };
 
 use super::{BYTES, OPERATIONS, Update, raw, refused, update_command};
@@ -113,7 +114,12 @@ struct Trouble {
 }
 
 /// Who holds the key that operation `at` collided with: an earlier operation of the batch, or a document that is there.
-async fn explain(inner: &Inner, operations: &Operations, at: usize, duplicate: &Duplicate) -> Result<Verdict> {
+async fn explain(
+    inner: &Inner,
+    operations: &Operations,
+    at: usize,
+    duplicate: &Duplicate,
+) -> Result<Verdict> {
     let (name, BatchOperation::Put(put)) = &operations[at] else {
         return Ok(Verdict::Gone);
     };
@@ -189,10 +195,18 @@ impl Attempt {
         let mut changes = Vec::new();
         let mut guards = Vec::new();
         for (at, (name, operation)) in self.operations.iter().enumerate() {
-            let step = self.step(at, name, operation, &mut states, &mut guards).await;
-            let (outcome, change) = step.inspect_err(|_| self.concerns(at))?;
-            applied.push(outcome);
-            changes.extend(change);
+            match self.step(at, name, operation, &mut states, &mut guards).await {
+                Ok((outcome, change)) => {
+                    applied.push(outcome);
+                    changes.extend(change);
+                }
+                Err(error) => {
+                    // An earlier operation that the engine refuses comes first.
+                    self.send(session, &changes).boxed().await?;
+                    self.concerns(at);
+                    return Err(error);
+                }
+            }
         }
         let changed: HashSet<Place> = self.operations.iter().map(place).collect();
         for (guard, state) in guards {
@@ -253,7 +267,9 @@ impl Attempt {
         let found = answer
             .get_document("cursor")
             .and_then(|cursor| cursor.get_array("firstBatch"))
-            .map_err(|error| Error::new(ErrorKind::Internal, "the server answered without a cursor").with_source(error))?;
+            .map_err(|error| {
+                Error::new(ErrorKind::Internal, "the server answered without a cursor").with_source(error)
+            })?;
         let documents = self.inner.collection::<RawDocumentBuf>(&collection(name));
         for document in found.iter().filter_map(Bson::as_document) {
             let mut document = raw(document)?;
@@ -305,7 +321,8 @@ impl Attempt {
             BatchOperation::Put(put) => {
                 let place = (name.clone(), put.id.clone());
                 let current = live(states, &place, now)?;
-                put.condition.check(current.as_ref().map(|state| &state.version))?;
+                put.condition
+                    .check(current.as_ref().map(|state| &state.version))?;
                 self.check(name, put).await?;
                 let version = Version::random();
                 let stored = encode(&put.id, &version, put.expires_at, &put.body)?;
@@ -424,7 +441,9 @@ fn live(states: &HashMap<Place, Result<State>>, place: &Place, now: Timestamp) -
     match states.get(place) {
         None => Ok(None),
         Some(Ok(state)) => Ok(is_live(state.expires_at, now).then(|| state.clone())),
-        Some(Err(error)) => Err(Error::new(error.kind(), error.message().to_owned()).with_key(place.1.as_str())),
+        Some(Err(error)) => {
+            Err(Error::new(error.kind(), error.message().to_owned()).with_key(place.1.as_str()))
+        }
     }
 }
 
@@ -432,7 +451,9 @@ fn live(states: &HashMap<Place, Result<State>>, place: &Place, now: Timestamp) -
 fn touch((name, id): Place, state: &State) -> Result<Change> {
     let nonce = version_value(&Version::random()).unwrap_or(Bson::Null);
     let change = match version_value(&state.version) {
-        Some(version) if state.foreign => doc! { "$set": { "_storage": { "version": version, "guarded": nonce } } },
+        Some(version) if state.foreign => {
+            doc! { "$set": { "_storage": { "version": version, "guarded": nonce } } }
+        }
         _ => doc! { "$set": { GUARDED: nonce } },
     };
     let update = Update::new(&doc! { "_id": id.as_str() }, raw(&change)?, false)?;

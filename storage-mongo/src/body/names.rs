@@ -86,11 +86,14 @@ mod tests {
     fn every_name_has_one_form_and_comes_back() {
         let mut forms = BTreeMap::new();
         for name in [
-            "", "a", "$", "$set", "a$", "$$", ".", "..", "a.b", "%", "%%", "%24", "%2E", "%25", "%2", "%2524", "$%24", "é.%",
-            "%2E.", "%252E", "%00",
+            "", "a", "$", "$set", "a$", "$$", ".", "..", "a.b", "%", "%%", "%24", "%2E", "%25", "%2",
+            "%2524", "$%24", "é.%", "%2E.", "%252E", "%00",
         ] {
             let form = escape(name).into_owned();
-            assert!(!form.is_empty() && !form.starts_with('$') && !form.contains('.'), "{name:?} as {form:?}");
+            assert!(
+                !form.is_empty() && !form.starts_with('$') && !form.contains('.'),
+                "{name:?} as {form:?}"
+            );
             assert_eq!(unescape(&form), name, "{name:?} as {form:?}");
             assert_eq!(forms.insert(form, name), None, "{name:?} shares its form");
         }

@@ -19,7 +19,11 @@ fn what_is_stored_reads_as_it_was_written() {
         rawdoc! { "": 1_i64, "$set": { "a.b": [{ "%": null }, [{ "$": true }]] }, "50%": { "_id": 1_i64, "_storage": 2_i64 } },
         rawdoc! { "%24": 1_i64, "$": 2_i64, "100%": "50%" },
     ] {
-        for expires_at in [None, Some(Timestamp::from_millis(-5)), Some(Timestamp::from_millis(i64::MAX))] {
+        for expires_at in [
+            None,
+            Some(Timestamp::from_millis(-5)),
+            Some(Timestamp::from_millis(i64::MAX)),
+        ] {
             let stored = encode(&id(), &version, expires_at, &body).unwrap();
             let read = decode(&stored).unwrap();
             assert!(read.foreign.is_none());
@@ -37,7 +41,13 @@ fn what_is_stored_reads_as_it_was_written() {
 #[test]
 fn the_form_at_rest_is_this() {
     let body = rawdoc! { "name": "Ada", "$a.b": { "": 1_i64 } };
-    let stored = encode(&id(), &Version::from_u128(1), Some(Timestamp::from_millis(7)), &body).unwrap();
+    let stored = encode(
+        &id(),
+        &Version::from_u128(1),
+        Some(Timestamp::from_millis(7)),
+        &body,
+    )
+    .unwrap();
     let mut version = vec![0; 15];
     version.push(1);
     let version = Binary {
@@ -89,16 +99,26 @@ fn what_is_no_document_is_corrupt_and_named() {
         (doc! { "_id": oid }, "ObjectId(\"070707070707070707070707\")"),
         (doc! { "a": 1 }, "of unknown id"),
         (doc! { "_id": "" }, ""),
-        (doc! { "_id": "x", "a": bson::Timestamp { time: 1, increment: 1 } }, "x"),
+        (
+            doc! { "_id": "x", "a": bson::Timestamp { time: 1, increment: 1 } },
+            "x",
+        ),
         (doc! { "_id": "x", "a": [{ "b": Bson::MaxKey }] }, "x"),
         (doc! { "_id": "x", "_storage": 5 }, "x"),
         (doc! { "_id": "x", "_storage": {} }, "x"),
         (doc! { "_id": "x", "_storage": { "version": short } }, "x"),
         (doc! { "_id": "x", "_storage": { "version": "text" } }, "x"),
-        (doc! { "_id": "x", "_storage": { "version": version, "expires_at": 5 } }, "x"),
+        (
+            doc! { "_id": "x", "_storage": { "version": version, "expires_at": 5 } },
+            "x",
+        ),
     ] {
         let error = decode(&raw(&stored)).unwrap_err();
-        assert_eq!((error.kind(), error.key()), (ErrorKind::Corrupt, Some(name)), "{stored}");
+        assert_eq!(
+            (error.kind(), error.key()),
+            (ErrorKind::Corrupt, Some(name)),
+            "{stored}"
+        );
     }
 }
 

@@ -81,7 +81,10 @@ impl Native {
             .unique(self.unique.then_some(true))
             .partial_filter_expression(self.partial.clone())
             .build();
-        IndexModel::builder().keys(self.keys.clone()).options(options).build()
+        IndexModel::builder()
+            .keys(self.keys.clone())
+            .options(options)
+            .build()
     }
 }
 
@@ -161,7 +164,12 @@ pub(super) fn unique_name(index: &str, token: &str) -> String {
 /// Whether an index is called as this library calls those that keep keys unique.
 pub(crate) fn is_ours(name: &str) -> bool {
     let token = name.rsplit_once("~unique~").map(|(_, token)| token);
-    token.is_some_and(|token| token.len() == 8 && token.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')))
+    token.is_some_and(|token| {
+        token.len() == 8
+            && token
+                .bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    })
 }
 
 /// Letters, digits, `_` and `-` as they are, everything else as `%` and two hexadecimal digits a byte.
@@ -183,9 +191,16 @@ mod tests {
     #[test]
     fn names_tell_what_they_are_for_and_never_meet() {
         assert_eq!(ordered_name("by_age", "00000001"), "by_age~00000001");
-        assert_eq!(unique_name("by age~unique", "00000001"), "by%20age%7Eunique~unique~00000001");
+        assert_eq!(
+            unique_name("by age~unique", "00000001"),
+            "by%20age%7Eunique~unique~00000001"
+        );
         assert!(is_ours(&unique_name("x", &token())));
-        for other in [ordered_name("x", &token()), "email_1".to_owned(), "x~unique~0000000g".to_owned()] {
+        for other in [
+            ordered_name("x", &token()),
+            "email_1".to_owned(),
+            "x~unique~0000000g".to_owned(),
+        ] {
             assert!(!is_ours(&other), "{other}");
         }
     }

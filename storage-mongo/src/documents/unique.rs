@@ -88,7 +88,11 @@ async fn unknown(inner: &Inner, name: &Name, duplicate: &Duplicate) -> Result<Ve
         if concerned && is_ours(&native_name) {
             // It was registered meanwhile, or whoever built it died before the catalog knew.
             let indexes = inner.catalog.fresh(inner, name).await?;
-            if !indexes.indexes.iter().any(|index| index.unique.as_ref() == Some(&native_name)) {
+            if !indexes
+                .indexes
+                .iter()
+                .any(|index| index.unique.as_ref() == Some(&native_name))
+            {
                 drop_native(inner, name, &native_name).await?;
             }
             return Ok(Verdict::Gone);

@@ -24,7 +24,9 @@ pub(super) async fn build(inner: &Inner, name: &Name, registered: &Registered, n
     let index = &registered.definition;
     examine(inner, name, index, now, |_, keys| keys.map(drop)).await?;
     let ordered = Native::ordered(index, &registered.ordered);
-    create_native(inner, name, &ordered).await.map_err(|error| foreign(index, error))?;
+    create_native(inner, name, &ordered)
+        .await
+        .map_err(|error| foreign(index, error))?;
     let Some(unique) = &registered.unique else {
         return Ok(());
     };
@@ -129,6 +131,9 @@ mod tests {
     #[test]
     fn a_path_within_another_is_not_asked_for_twice() {
         let index = Index::btree("x", ["a.b", "a", "ab", "c.d"]);
-        assert_eq!(projection(&index), doc! { "_storage": 1, "a": 1, "ab": 1, "c.d": 1 });
+        assert_eq!(
+            projection(&index),
+            doc! { "_storage": 1, "a": 1, "ab": 1, "c.d": 1 }
+        );
     }
 }

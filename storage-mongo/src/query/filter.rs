@@ -240,20 +240,38 @@ mod tests {
         for (query, filter) in [
             (Query::all(), doc! {}),
             (Query::eq("a", 1_i64), doc! { "a": { "$eq": 1_i64 } }),
-            (Query::eq("a", Bson::Null), doc! { "a": { "$eq": null, "$exists": true } }),
+            (
+                Query::eq("a", Bson::Null),
+                doc! { "a": { "$eq": null, "$exists": true } },
+            ),
             (Query::ne("a", "x"), doc! { "a": { "$ne": "x", "$exists": true } }),
-            (Query::lt("a", 1_i64), doc! { "a": { "$lt": 1_i64, "$not": { "$type": "array" } } }),
-            (Query::ge("a", "x"), doc! { "a": { "$gte": "x", "$not": { "$type": "array" } } }),
+            (
+                Query::lt("a", 1_i64),
+                doc! { "a": { "$lt": 1_i64, "$not": { "$type": "array" } } },
+            ),
+            (
+                Query::ge("a", "x"),
+                doc! { "a": { "$gte": "x", "$not": { "$type": "array" } } },
+            ),
             (Query::gt("a", nan), never.clone()),
             (Query::lt("a", Bson::Null), never.clone()),
             (
                 Query::le("a", Bson::Null),
                 doc! { "a": { "$eq": null, "$exists": true, "$not": { "$type": "array" } } },
             ),
-            (Query::is_in("a", [1_i64, 2]), doc! { "a": { "$in": [1_i64, 2_i64] } }),
-            (Query::is_in("a", [Bson::Null]), doc! { "a": { "$in": [null], "$exists": true } }),
+            (
+                Query::is_in("a", [1_i64, 2]),
+                doc! { "a": { "$in": [1_i64, 2_i64] } },
+            ),
+            (
+                Query::is_in("a", [Bson::Null]),
+                doc! { "a": { "$in": [null], "$exists": true } },
+            ),
             (Query::is_in("a", [0_i64; 0]), never.clone()),
-            (Query::not_in("a", [1_i64]), doc! { "a": { "$nin": [1_i64], "$exists": true } }),
+            (
+                Query::not_in("a", [1_i64]),
+                doc! { "a": { "$nin": [1_i64], "$exists": true } },
+            ),
             (Query::exists("a", true), doc! { "a": { "$exists": true } }),
             (Query::exists("a", false), doc! { "a": { "$exists": false } }),
             (
@@ -261,9 +279,16 @@ mod tests {
                 doc! { "a": { "$gte": "ab", "$lt": "ac", "$not": { "$type": "array" } } },
             ),
             (Query::all().negate(), never),
-            (Query::eq("a", 1_i64).negate(), doc! { "$nor": [{ "a": { "$eq": 1_i64 } }] }),
+            (
+                Query::eq("a", 1_i64).negate(),
+                doc! { "$nor": [{ "a": { "$eq": 1_i64 } }] },
+            ),
         ] {
-            assert_eq!(of(query.clone()), Translation { filter, exact: true }, "{query:?}");
+            assert_eq!(
+                of(query.clone()),
+                Translation { filter, exact: true },
+                "{query:?}"
+            );
         }
     }
 
@@ -293,7 +318,10 @@ mod tests {
             of(a.clone().and(b.clone())),
             Translation::exact(doc! { "$and": [of_a.clone(), of_b.clone()] })
         );
-        assert_eq!(of(a.clone().or(b)), Translation::exact(doc! { "$or": [of_a, of_b] }));
+        assert_eq!(
+            of(a.clone().or(b)),
+            Translation::exact(doc! { "$or": [of_a, of_b] })
+        );
         assert_eq!(of(a.or(Query::all())), Translation::exact(doc! {}));
         assert_eq!(translate(&Filter::Or(Vec::new())), Translation::never());
     }
@@ -310,7 +338,9 @@ mod tests {
 
     #[test]
     fn a_list_that_is_too_long_is_left_to_whoever_looks() {
-        let values: Vec<String> = (0..5).map(|at| format!("{at}{}", "x".repeat(1024 * 1024))).collect();
+        let values: Vec<String> = (0..5)
+            .map(|at| format!("{at}{}", "x".repeat(1024 * 1024)))
+            .collect();
         let long = of(Query::is_in("a", values));
         assert_eq!(long.filter, doc! { "a": { "$exists": true } });
         assert!(!long.exact);

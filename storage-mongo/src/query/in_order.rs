@@ -57,7 +57,10 @@ async fn attempt(prepared: &Prepared<'_>, limited: bool) -> Result<Option<FindPa
     };
     let mut segments: VecDeque<Segment> = match &prepared.request.after {
         None => VecDeque::from([reading.order.whole()]),
-        Some(position) => reading.order.after(&values(prepared, position), position.id.as_str()).into(),
+        Some(position) => reading
+            .order
+            .after(&values(prepared, position), position.id.as_str())
+            .into(),
     };
     while let Some(segment) = segments.pop_front() {
         let flow = if reading.order.reverse && !segment.tied {
@@ -124,7 +127,11 @@ impl Reading<'_> {
         }
         let filter = all_of(vec![self.prepared.base.clone(), segment.filter.clone()]);
         let documents = self.prepared.documents();
-        let cursor = self.prepared.inner.read(documents.find(filter).with_options(options)).await?;
+        let cursor = self
+            .prepared
+            .inner
+            .read(documents.find(filter).with_options(options))
+            .await?;
         Ok((cursor, limit))
     }
 
@@ -145,7 +152,11 @@ impl Reading<'_> {
                 return Ok(Flow::Full);
             }
         }
-        Ok(if limit == Some(received) { Flow::Unsure } else { Flow::End })
+        Ok(if limit == Some(received) {
+            Flow::Unsure
+        } else {
+            Flow::End
+        })
     }
 
     /// A segment read backwards: equal values come with their ids descending, and are turned round.

@@ -13,7 +13,7 @@ use crate::body::decode;
 pub(super) const PAGE_BYTES: usize = 8 * 1024 * 1024;
 
 /// The most unreadable documents named in one page. Of a collection full of another program's data, more would tell nobody more.
-const UNREADABLE: usize = 1000;
+pub(super) const UNREADABLE: usize = 1000;
 
 /// A document a query met, by the order of ids.
 #[derive(Debug)]
@@ -152,7 +152,10 @@ impl<'a> Page<'a> {
             self.unreadable.append(&mut self.pending);
         }
         if self.told.len() > UNREADABLE {
-            tracing::warn!(met = self.told.len(), "more documents are unreadable than a page names");
+            tracing::warn!(
+                met = self.told.len(),
+                "more documents are unreadable than a page names"
+            );
         }
         let next = match self.documents.last() {
             Some(last) if self.more => Some(Position::of(&last.body, &last.id, &self.request.sort)?),

@@ -20,7 +20,14 @@ const TYPES: [(Bracket, &[&str]); 8] = [
     // What no document of this library has, so that it is met, and named.
     (
         Bracket::Other,
-        &["timestamp", "regex", "dbPointer", "javascript", "javascriptWithScope", "maxKey"],
+        &[
+            "timestamp",
+            "regex",
+            "dbPointer",
+            "javascript",
+            "javascriptWithScope",
+            "maxKey",
+        ],
     ),
 ];
 
@@ -212,7 +219,11 @@ mod tests {
             (Bson::Null, vec![]),
             (
                 Bson::from("x"),
-                vec![doc! { "$lt": "x" }, doc! { "$type": ["number"] }, doc! { "$eq": null }],
+                vec![
+                    doc! { "$lt": "x" },
+                    doc! { "$type": ["number"] },
+                    doc! { "$eq": null },
+                ],
             ),
         ] {
             // As text, because NaN does not equal itself.

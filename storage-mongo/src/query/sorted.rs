@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures::TryStreamExt;
 use storage_core::{FindPage, Position, Result, StoredDocument, sort_key};
 
-use super::page::{Matcher, PAGE_BYTES};
+use super::page::{Matcher, PAGE_BYTES, UNREADABLE};
 use super::{Prepared, options};
 
 /// The least documents met, as many as a page holds.
@@ -27,7 +27,9 @@ impl Least {
             self.bytes -= before;
         }
         while self.documents.len() > limit || (self.bytes > PAGE_BYTES && self.documents.len() > 1) {
-            let Some((key, (_, bytes))) = self.documents.pop_last() else { break };
+            let Some((key, (_, bytes))) = self.documents.pop_last() else {
+                break;
+            };
             self.bytes -= bytes;
             self.bound = Some(key);
         }
@@ -37,15 +39,22 @@ impl Least {
 /// One page.
 pub(super) async fn page(prepared: &Prepared<'_>) -> Result<FindPage> {
     let request = prepared.request;
-    let after = request.after.as_ref().map(|position| position.sort_key(&request.sort));
+    let after = request
+        .after
+        .as_ref()
+        .map(|position| position.sort_key(&request.sort));
     let matcher = Matcher::new(request, &[]);
     let mut least = Least::default();
     let mut unreadable = Vec::new();
     let documents = prepared.documents();
-    let find = documents.find(prepared.base.clone()).with_options(options(prepared));
+    let find = documents
+        .find(prepared.base.clone())
+        .with_options(options(prepared));
     let mut cursor = prepared.inner.read(find).await?;
     while let Some(found) = prepared.inner.read(cursor.try_next()).await? {
-        let Some(met) = matcher.meet(&found)? else { continue };
+        let Some(met) = matcher.meet(&found)? else {
+            continue;
+        };
         match met.document {
             Ok(document) => {
                 let key = sort_key(&document.body, &document.id, &request.sort)?;
@@ -54,12 +63,16 @@ pub(super) async fn page(prepared: &Prepared<'_>) -> Result<FindPage> {
                 }
             }
             // Every page walks over everything, so the pages after the first would only say it again.
-            Err(error) if request.after.is_none() => unreadable.push(error),
+            Err(error) if request.after.is_none() && unreadable.len() < UNREADABLE => unreadable.push(error),
             Err(_) => {}
         }
     }
     let more = least.bound.is_some();
-    let documents: Vec<StoredDocument> = least.documents.into_values().map(|(document, _)| document).collect();
+    let documents: Vec<StoredDocument> = least
+        .documents
+        .into_values()
+        .map(|(document, _)| document)
+        .collect();
     let next = match documents.last() {
         Some(last) if more => Some(Position::of(&last.body, &last.id, &request.sort)?),
         _ => None,
