@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use crate::Result;
@@ -23,7 +24,7 @@ impl Port {
         /// How many were tried in this process; each process begins elsewhere.
         static TRIED: AtomicU16 = AtomicU16::new(0);
 
-        let locks = std::env::temp_dir().join("storage-test-ports");
+        let locks = locks();
         fs::create_dir_all(&locks)?;
         let begin = u16::try_from(std::process::id().wrapping_mul(97) % u32::from(COUNT))?;
         for _ in 0..COUNT {
@@ -42,6 +43,12 @@ impl Port {
     }
 }
 
+/// Each user's own, so that nobody's files are in another's way; a port that listens is told by binding it.
+fn locks() -> PathBuf {
+    let user = rustix::process::getuid().as_raw();
+    std::env::temp_dir().join(format!("storage-test-ports-{user}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,8 +60,7 @@ mod tests {
         numbers.sort_unstable();
         numbers.dedup();
         assert_eq!(numbers.len(), ports.len());
-        let again =
-            File::create(std::env::temp_dir().join(format!("storage-test-ports/{}", numbers[0]))).unwrap();
+        let again = File::create(locks().join(numbers[0].to_string())).unwrap();
         assert!(again.try_lock().is_err());
     }
 }

@@ -1,6 +1,7 @@
 //! Clients for a [`Server`]: what its URL and its credentials say, given to `object_store` and to HTTP.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use object_store::{ClientOptions, ObjectStore, RetryConfig};
 use tokio::time::timeout;
 
 use crate::server::without_secrets;
-use crate::{Kind, Result, Server};
+use crate::{How, Kind, Result, Server};
 
 /// A server that has not answered one small request for this long does not answer. Generous: the machine may be busy compiling.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -26,8 +27,10 @@ impl Server {
     pub fn object_store(&self) -> Result<Arc<dyn ObjectStore>> {
         let url = url::Url::parse(&self.url).map_err(|_| format!("{} is no URL", self.shown_url()))?;
         let bucket = url.host_str().ok_or("the URL names no bucket")?;
+        // The environment's keys are not for a server of ours.
+        let ours = self.how != How::Explicit;
         // What stands in the URL beats what stands in the environment.
-        let mut settings: BTreeMap<String, String> = self
+        let mut settings: Settings = self
             .credentials
             .iter()
             .map(|(name, value)| (name.to_lowercase(), value.clone()))
@@ -37,41 +40,33 @@ impl Server {
             max_retries: 0,
             ..RetryConfig::default()
         };
-        // A builder ends with the first bad setting, and takes the next ones over it.
-        let settings = settings.into_iter();
         Ok(match self.kind {
             Kind::S3 => {
-                let builder = AmazonS3Builder::from_env()
-                    .with_bucket_name(bucket)
-                    .with_retry(retry);
-                Arc::new(
-                    settings
-                        .filter_map(|(name, value)| Some((name.parse().ok()?, value)))
-                        .fold(builder, |builder, (name, value)| builder.with_config(name, value))
-                        .build()?,
-                )
+                let builder = if ours {
+                    AmazonS3Builder::new()
+                } else {
+                    AmazonS3Builder::from_env()
+                };
+                let builder = builder.with_bucket_name(bucket).with_retry(retry);
+                Arc::new(configure(builder, settings, AmazonS3Builder::with_config).build()?)
             }
             Kind::Gcs => {
-                let builder = GoogleCloudStorageBuilder::from_env()
-                    .with_bucket_name(bucket)
-                    .with_retry(retry);
-                Arc::new(
-                    settings
-                        .filter_map(|(name, value)| Some((name.parse().ok()?, value)))
-                        .fold(builder, |builder, (name, value)| builder.with_config(name, value))
-                        .build()?,
-                )
+                let builder = if ours {
+                    GoogleCloudStorageBuilder::new()
+                } else {
+                    GoogleCloudStorageBuilder::from_env()
+                };
+                let builder = builder.with_bucket_name(bucket).with_retry(retry);
+                Arc::new(configure(builder, settings, GoogleCloudStorageBuilder::with_config).build()?)
             }
             Kind::Azure => {
-                let builder = MicrosoftAzureBuilder::from_env()
-                    .with_container_name(bucket)
-                    .with_retry(retry);
-                Arc::new(
-                    settings
-                        .filter_map(|(name, value)| Some((name.parse().ok()?, value)))
-                        .fold(builder, |builder, (name, value)| builder.with_config(name, value))
-                        .build()?,
-                )
+                let builder = if ours {
+                    MicrosoftAzureBuilder::new()
+                } else {
+                    MicrosoftAzureBuilder::from_env()
+                };
+                let builder = builder.with_container_name(bucket).with_retry(retry);
+                Arc::new(configure(builder, settings, MicrosoftAzureBuilder::with_config).build()?)
             }
             Kind::Mongo => return Err(format!("{} serves documents", self.name).into()),
         })
@@ -93,6 +88,16 @@ impl Server {
             .await
             .unwrap_or_else(|_| Err(format!("no answer within {} s", PATIENCE.as_secs()).into()))
     }
+}
+
+type Settings = BTreeMap<String, String>;
+
+/// Gives the builder the settings it knows. The others are options of the storage's own, and the storage says when one is wrong.
+fn configure<B, N: FromStr>(builder: B, settings: Settings, set: impl Fn(B, N, String) -> B) -> B {
+    let known = settings
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.parse().ok()?, value)));
+    known.fold(builder, |builder, (name, value)| set(builder, name, value))
 }
 
 /// A client of the driver that gives up soon.

@@ -22,14 +22,15 @@ pub(crate) struct State {
     pub(crate) missing: Vec<Missing>,
 }
 
-/// `STORAGE_TEST_SERVERS`, or `servers/state.json` in the workspace's target directory.
+/// `STORAGE_TEST_SERVERS`, or `servers/state.json` in the workspace's target directory. From the workspace's root, wherever a test
+/// may run.
 pub(crate) fn path() -> PathBuf {
-    if let Some(path) = std::env::var_os("STORAGE_TEST_SERVERS") {
-        return path.into();
-    }
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .unwrap_or(Path::new("."));
+    if let Some(path) = std::env::var_os("STORAGE_TEST_SERVERS") {
+        return workspace.join(path);
+    }
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or("target".into(), PathBuf::from);
     workspace.join(target).join("servers/state.json")
 }

@@ -1,9 +1,9 @@
 //! The way through Docker, with a daemon that only plays one: it has no containers, but answers as if. What it is asked is recorded.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod machine;
+
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 
 use http_body_util::{BodyExt, Full};
@@ -15,6 +15,8 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use test_servers::emulator::{self, S3Mode};
 use tokio::net::TcpListener;
+
+use self::machine::{Machine, NO_DOCKER};
 
 /// What answers as a Docker daemon does.
 struct Daemon {
@@ -114,47 +116,10 @@ async fn answer(
     Ok(response)
 }
 
-/// A machine where nothing is installed and nothing can be; `down` when it is dropped.
-struct Machine<'a> {
-    home: &'a Path,
-    docker: String,
-}
-
-impl Machine<'_> {
-    fn run(&self, word: &str, environment: &[(&str, &str)]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_storage-test-servers"))
-            .arg(word)
-            .env_clear()
-            .env("PATH", self.home.join("bin"))
-            .env("HOME", self.home)
-            .env("STORAGE_TEST_SERVERS", self.home.join("state.json"))
-            .env("DOCKER_HOST", &self.docker)
-            .envs(environment.iter().copied())
-            .output()
-            .unwrap()
-    }
-
-    async fn word(&self, word: &str, environment: &[(&str, &str)]) -> (bool, String, String) {
-        let output = tokio::task::block_in_place(|| self.run(word, environment));
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        (output.status.success(), text(output.stdout), text(output.stderr))
-    }
-}
-
-impl Drop for Machine<'_> {
-    fn drop(&mut self) {
-        tokio::task::block_in_place(|| self.run("down", &[]));
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn images_that_cannot_be_pulled_give_way_to_native_servers() {
     let daemon = Daemon::start(&[]).await;
-    let home = tempfile::tempdir().unwrap();
-    let machine = Machine {
-        home: home.path(),
-        docker: daemon.url.clone(),
-    };
+    let machine = Machine::new(&daemon.url);
 
     let (up, table, errors) = machine.word("up", &[]).await;
     assert!(up, "{errors}");
@@ -194,11 +159,7 @@ async fn a_container_is_used_kept_and_removed() {
     let store = emulator::s3(S3Mode::Honest).unwrap();
     let port = store.url().rsplit_once(':').unwrap().1.parse().unwrap();
     let daemon = Daemon::start(&[("minio", port)]).await;
-    let home = tempfile::tempdir().unwrap();
-    let machine = Machine {
-        home: home.path(),
-        docker: daemon.url.clone(),
-    };
+    let machine = Machine::new(&daemon.url);
 
     let (up, table, errors) = machine.word("up", &[]).await;
     assert!(up, "{errors}");
@@ -220,16 +181,12 @@ async fn a_container_is_used_kept_and_removed() {
     let (down, _, errors) = machine.word("down", &[]).await;
     assert!(down, "{errors}");
     assert!(daemon.was_asked("DELETE containers/minio?v=true&force=true"));
-    assert!(!home.path().join("state.json").exists());
+    assert!(!machine.state().exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_daemon_is_said() {
-    let home = tempfile::tempdir().unwrap();
-    let machine = Machine {
-        home: home.path(),
-        docker: "tcp://127.0.0.1:1".to_owned(), // tcpmux, served nowhere
-    };
+    let machine = Machine::new(NO_DOCKER);
     let (up, table, errors) = machine.word("up", &[]).await;
     assert!(up, "{errors}");
     assert!(errors.contains("no Docker daemon answers"), "{errors}");

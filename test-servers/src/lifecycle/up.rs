@@ -6,7 +6,7 @@ use super::book::Book;
 use super::{down, lacking};
 use crate::docker::{self, Image};
 use crate::process::Process;
-use crate::servers::Missing;
+use crate::servers::{Missing, required};
 use crate::state::{self, State};
 use crate::table::table;
 use crate::{How, Kind, Native, Result, Server, explicit, install};
@@ -16,6 +16,7 @@ use crate::{How, Kind, Native, Result, Server, explicit, install};
 /// # Errors
 /// An URL in the environment leads nowhere, or a kind that `STORAGE_REQUIRE` names has no server.
 pub async fn up() -> Result<()> {
+    required(std::env::var("STORAGE_REQUIRE").ok().as_deref())?;
     let lock = tokio::task::spawn_blocking(state::lock).await??;
     let mut state = State::read()?;
     state.servers = keep(std::mem::take(&mut state.servers)).await?;
