@@ -1,6 +1,6 @@
 //! [`transaction`]: several writes, all or none.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use mongodb::ClientSession;
@@ -25,25 +25,35 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 /// in the way. Every step must use [`Inner::write`] or [`Inner::read`], so that errors keep their labels.
 ///
 /// # Errors
-/// What the steps say, not applied; `Conflict` where other writers were in the way to the end; an error of the commit, unknown where
-/// its answer was lost.
+/// What the steps say, not applied; the last refusal where other writers were in the way to the end; an error of the commit, unknown
+/// where its answer was lost.
 pub(crate) async fn transaction<T, F>(inner: &Inner, mut steps: F) -> Result<T>
 where
     T: Send,
     F: for<'s> FnMut(&'s mut ClientSession) -> BoxFuture<'s, Result<T>> + Send,
 {
+    let begun = Instant::now();
     let mut session = inner.read(async { inner.client.start_session().await }).await?;
-    for attempt in 0..ATTEMPTS {
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
         match once(inner, &mut session, &mut steps).await {
-            Err(error) if is_transient(&error) && error.applied() == Applied::No => pause(attempt).await,
+            Err(error)
+                if can_repeat(&error)
+                    && attempt < ATTEMPTS
+                    && begun.elapsed() < inner.config.operation_timeout =>
+            {
+                pause(attempt).await;
+            }
             answer => return answer,
         }
     }
-    Err(Error::new(
-        ErrorKind::Conflict,
-        "other writers were in the way of every attempt at the transaction; try again",
-    )
-    .with_retry(Retry::Later))
+}
+
+/// Whether an attempt came to nothing only because of what went on beside it.
+fn can_repeat(error: &Error) -> bool {
+    let in_the_way = error.kind() == ErrorKind::Conflict && error.retry() == Retry::Later;
+    error.applied() == Applied::No && (is_transient(error) || in_the_way)
 }
 
 async fn once<T, F>(inner: &Inner, session: &mut ClientSession, steps: &mut F) -> Result<T>

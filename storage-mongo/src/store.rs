@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mongodb::{Client, Collection, Database};
 use storage_core::{
-    Applied, Declaration, DocumentsDeclaration, Durability, Error, ErrorKind, LogsDeclaration, Result, Retry,
+    Applied, Declaration, DocumentsDeclaration, Durability, Error, ErrorKind, LogsDeclaration, Result,
     Support, Versions,
 };
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bson::spec::BinarySubtype;
-use bson::{Binary, Bson, RawDocumentBuf, doc};
+use bson::{Binary, Bson, Document, RawDocumentBuf, doc};
 use bytes::Bytes;
 use mongodb::options::{FindOneAndUpdateOptions, ReturnDocument};
 use storage_core::{AppendRequest, Appended, Applied, Error, ErrorKind, Name, Result, random_u128};
@@ -26,6 +26,10 @@ pub(crate) async fn append(inner: &Arc<Inner>, log: &Name, request: &AppendReque
         return nothing(inner, log, *expected).await;
     }
     let nonce = random_u128();
+    // Who expects the beginning most likely means to make it.
+    if *expected == Some(0) && create(inner, log, entries, nonce).await? {
+        return Ok(ending(count, count));
+    }
     for _ in 0..ATTEMPTS {
         if let Some(next) = push(inner, log, entries, *expected, nonce).await? {
             return Ok(ending(next, count));
@@ -36,10 +40,13 @@ pub(crate) async fn append(inner: &Arc<Inner>, log: &Name, request: &AppendReque
             .map_err(|error| error.with_applied(Applied::Unknown))?;
         let Some(head) = head else {
             match expected {
-                // Deleted since: begin anew.
-                None | Some(0) => continue,
+                None | Some(0) => {}
                 Some(expected) => return Err(Error::log_moved(*expected, 0)),
             }
+            if create(inner, log, entries, nonce).await? {
+                return Ok(ending(count, count));
+            }
+            continue;
         };
         if head.nonce == Some(nonce) {
             return Ok(ending(head.next, count));
@@ -62,7 +69,7 @@ pub(crate) async fn append(inner: &Arc<Inner>, log: &Name, request: &AppendReque
     Err(restless())
 }
 
-/// Adds the entries to the head and gives its new end; `None` where it takes them not, or others than these are expected there.
+/// Adds the entries to the head and gives its new end; `None` where there is none, it takes no more, or it ends elsewhere.
 async fn push(
     inner: &Inner,
     log: &Name,
@@ -85,18 +92,34 @@ async fn push(
         "$push": { "entries": { "$each": added } },
         "$inc": { "next": stored(entries.len() as u64), "weight": weight(entries) },
         "$set": { "nonce": binary(nonce) },
-        "$setOnInsert": { "incarnation": random(), "first": 0_i64 },
     };
     let options = FindOneAndUpdateOptions::builder()
-        // A log begins with its first append, which begins at 0. Where there is a head that does not match, this meets its id.
-        .upsert(matches!(expected, None | Some(0)))
         .return_document(ReturnDocument::After)
         .projection(doc! { "_id": 0, "next": 1 })
         .build();
     let push = heads.find_one_and_update(at, update).with_options(options);
-    match inner.write(push).await {
-        Ok(after) => after.map(|after| end_of(log, &after)).transpose(),
-        Err(error) if DuplicateKey::of(&error).is_some() => Ok(None),
+    let after = inner.write(push).await?;
+    after.map(|after| end_of(log, &after)).transpose()
+}
+
+/// Begins a log with its first entries; `false` where there is one. Not by an upsert: of those that race, a server may answer nothing
+/// though it appended.
+async fn create(inner: &Inner, log: &Name, entries: &[Bytes], nonce: u128) -> Result<bool> {
+    let added: Vec<Bson> = entries.iter().map(entry).collect();
+    let head = doc! {
+        "_id": log.as_str(),
+        "incarnation": random(),
+        "first": 0_i64,
+        "next": stored(entries.len() as u64),
+        "weight": weight(entries),
+        "closed": false,
+        "nonce": binary(nonce),
+        "entries": added,
+    };
+    let heads = inner.collection::<Document>(names::LOGS);
+    match inner.write(heads.insert_one(head)).await {
+        Ok(_) => Ok(true),
+        Err(error) if DuplicateKey::of(&error).is_some() => Ok(false),
         Err(error) => Err(error),
     }
 }
