@@ -11,6 +11,7 @@ mod secret;
 use std::sync::Arc;
 use std::time::Duration;
 
+use object_store::{ClientConfigKey, RetryConfig};
 use storage_core::{Durability, Error, Result};
 use tokio::sync::OnceCell;
 
@@ -20,7 +21,7 @@ pub use self::azure::AzureConfig;
 pub use self::gcs::GcsConfig;
 #[cfg(feature = "s3")]
 pub use self::s3::S3Config;
-use crate::client::{Client, Dialect};
+use crate::client::{Client, Dialect, Store};
 use crate::probe::Findings;
 
 /// S3 refuses smaller parts, but for the last.
@@ -49,7 +50,7 @@ pub struct CloudConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum ConditionalWrites {
-    /// If the server is found to decide conditions, also among writers that race: about forty small requests when it is opened.
+    /// If the server is found to decide conditions, also among writers that race: about seventy requests and 2 MiB when it is opened.
     #[default]
     Probe,
     /// Yes, on the operator's word. Where a server ignores conditions, acknowledged writes are lost.
@@ -205,14 +206,14 @@ impl CloudConfig {
 /// What three vendors' builders are given in the same way.
 pub(crate) fn connect_each(
     config: &CloudConfig,
-    build: impl Fn(object_store::RetryConfig) -> Result<Arc<dyn crate::client::Store>>,
-) -> Result<(Arc<dyn crate::client::Store>, Arc<dyn crate::client::Store>)> {
-    let never = object_store::RetryConfig {
+    build: impl Fn(RetryConfig) -> Result<Arc<dyn Store>>,
+) -> Result<(Arc<dyn Store>, Arc<dyn Store>)> {
+    let never = RetryConfig {
         max_retries: 0,
         ..Default::default()
     };
     // Three short pauses outlast a restart of a connection or a moment of load; within a third of the usual request time.
-    let patient = object_store::RetryConfig {
+    let patient = RetryConfig {
         max_retries: 3,
         retry_timeout: Duration::from_secs(10).min(config.request_timeout),
         ..Default::default()
@@ -220,18 +221,17 @@ pub(crate) fn connect_each(
     Ok((build(never)?, build(patient)?))
 }
 
+/// How long a connection is kept for the next request. A server that closes it just then leaves a write in doubt, because it
+/// is not sent again; so this is less than servers keep theirs: Node's five seconds are the shortest of those known.
+const KEPT_IDLE: Duration = Duration::from_secs(4);
+
 /// What every builder takes as text.
-pub(crate) fn client_options(config: &CloudConfig) -> [(object_store::ClientConfigKey, String); 2] {
+pub(crate) fn client_options(config: &CloudConfig) -> [(ClientConfigKey, String); 3] {
     let text = |duration: Duration| format!("{}ms", duration.as_millis());
     [
-        (
-            object_store::ClientConfigKey::Timeout,
-            text(config.request_timeout),
-        ),
-        (
-            object_store::ClientConfigKey::ConnectTimeout,
-            text(config.connect_timeout),
-        ),
+        (ClientConfigKey::Timeout, text(config.request_timeout)),
+        (ClientConfigKey::ConnectTimeout, text(config.connect_timeout)),
+        (ClientConfigKey::PoolIdleTimeout, text(KEPT_IDLE)),
     ]
 }
 

@@ -21,7 +21,8 @@ const SHIFTED: &[u8] =
     b"\"#$%&'()*+,-0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]^_`abcdefghijklmnopqrstuvwxyz{|}";
 
 const FIRST_SHIFTED: u32 = ' ' as u32;
-const FIRST_HIGH: u32 = FIRST_SHIFTED + SHIFTED.len() as u32;
+/// The first for which [`SHIFTED`] has no place.
+const FIRST_HIGH: u32 = 'y' as u32;
 const FIRST_ITSELF: u32 = 0xA0;
 const FIRST_LOW_MARK: u32 = '@' as u32;
 const FIRST_HIGH_MARK: u32 = '0' as u32;
@@ -35,8 +36,8 @@ pub(crate) fn encode(key: &str) -> String {
         let code = u32::from(character);
         match code {
             ..FIRST_SHIFTED => text.extend([LOW, mark(FIRST_LOW_MARK + code)]),
-            ..FIRST_HIGH => text.push(char::from(SHIFTED[(code - FIRST_SHIFTED) as usize])),
-            ..FIRST_ITSELF => text.extend([HIGH, mark(FIRST_HIGH_MARK + code - FIRST_HIGH)]),
+            FIRST_SHIFTED..FIRST_HIGH => text.push(char::from(SHIFTED[(code - FIRST_SHIFTED) as usize])),
+            FIRST_HIGH..FIRST_ITSELF => text.extend([HIGH, mark(FIRST_HIGH_MARK + code - FIRST_HIGH)]),
             _ if character < FAR => text.push(character),
             _ => text.extend([
                 FAR,

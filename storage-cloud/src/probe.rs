@@ -16,8 +16,11 @@ use crate::wire::{Reply, watch};
 /// How many writers meet. Servers that look first and write afterwards let most of so many win.
 const WRITERS: usize = 8;
 
-/// How often they meet.
-const ROUNDS: usize = 2;
+/// How often they meet. Such a server may get it right by luck, seldom so often.
+const ROUNDS: usize = 4;
+
+/// How much each writes: enough to arrive in pieces, which is when a server that has looked already is not done writing.
+const BODY_BYTES: usize = 32 * 1024;
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,9 +107,8 @@ impl Client {
     }
 
     async fn race(&self, path: &Path, mode: &PutMode) -> Result<Vec<UpdateVersion>> {
-        let bodies: Vec<String> = (0..WRITERS)
-            .map(|writer| format!("{writer}-{:032x}", random_u128()))
-            .collect();
+        let body = || format!("{:032x}", random_u128()).repeat(BODY_BYTES / 32);
+        let bodies: Vec<String> = std::iter::repeat_with(body).take(WRITERS).collect();
         let writers = bodies.iter().map(|body| self.try_put(path, mode.clone(), body));
         let mut winners = Vec::new();
         for answer in join_all(writers).await {

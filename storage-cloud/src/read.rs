@@ -16,6 +16,9 @@ use crate::write::is_missing;
 /// How often a read begins anew because the object was replaced under it.
 const MAX_ATTEMPTS: usize = 5;
 
+/// Servers read the numbers of a range as signed, and pass over a range they cannot read.
+const FARTHEST: u64 = i64::MAX as u64;
+
 /// What one request of a read came to.
 enum Got {
     Result(Box<GetResult>),
@@ -30,9 +33,11 @@ impl Client {
         for _ in 0..MAX_ATTEMPTS {
             let range = match request.range {
                 None | Some(ByteRange::From(0)) => None,
-                Some(ByteRange::From(start)) => Some(GetRange::Offset(start)),
-                Some(ByteRange::Bounded(start, end)) if start < end => Some(GetRange::Bounded(start..end)),
-                Some(ByteRange::Suffix(length)) if length > 0 && self.dialect.suffix_ranges => {
+                Some(ByteRange::From(start)) if start <= FARTHEST => Some(GetRange::Offset(start)),
+                Some(ByteRange::Bounded(start, end)) if start < end && end <= FARTHEST => {
+                    Some(GetRange::Bounded(start..end))
+                }
+                Some(ByteRange::Suffix(length)) if self.asks_for_suffix(length) => {
                     Some(GetRange::Suffix(length))
                 }
                 Some(range) => match self.read_resolved(path, range, request).await? {
@@ -64,6 +69,10 @@ impl Client {
             "the object was replaced during every attempt to read it; try again when there is less going on",
         )
         .with_retry(Retry::Later))
+    }
+
+    fn asks_for_suffix(&self, length: u64) -> bool {
+        self.dialect.suffix_ranges && (1..=FARTHEST).contains(&length)
     }
 
     pub(crate) async fn stat(&self, path: &Path) -> Result<Option<ObjectMeta>> {
