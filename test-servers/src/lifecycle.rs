@@ -28,7 +28,7 @@ pub async fn status() -> Result<()> {
     let checks = state
         .servers
         .iter()
-        .map(async |server| (server, server.check().await));
+        .map(|server| async move { (server, server.check().await) });
     let mut failed = Vec::new();
     for (server, check) in futures::future::join_all(checks).await {
         if let Err(error) = check {

@@ -9,7 +9,7 @@ use tokio::process::Command;
 use crate::address::{S3_KEY, S3_SECRET};
 use crate::install::{self, Source};
 use crate::process::Process;
-use crate::servers::not_available;
+use crate::servers::{Servers, not_available};
 use crate::{Kind, Result};
 
 /// A server that runs without Docker.
@@ -118,10 +118,14 @@ impl Native {
     /// The same for a test that is left out where the server is not installed, which is said on standard error.
     ///
     /// # Panics
-    /// When it is not installed and `STORAGE_REQUIRE` names its kind, and when it is and does not start.
+    /// When it is not installed, no other server of its kind is up either, and `STORAGE_REQUIRE` names the kind; and when it is
+    /// installed and does not start.
     pub async fn spawn_if_installed(self, data: &Path) -> Option<Process> {
         if let Err(reason) = install::installed(self).await {
-            not_available(self.kind(), &reason.to_string());
+            match Servers::load() {
+                Ok(servers) if servers.has(self.kind()) => eprintln!("NOT AVAILABLE: {reason}"),
+                _ => not_available(self.kind(), &reason.to_string()),
+            }
             return None;
         }
         match self.spawn(data).await {

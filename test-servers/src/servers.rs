@@ -98,6 +98,11 @@ impl Servers {
         found
     }
 
+    /// Whether there is one of this kind.
+    pub fn has(&self, kind: Kind) -> bool {
+        self.servers.iter().any(|server| server.kind == kind)
+    }
+
     /// Those of this kind that are not there.
     pub fn missing(&self, kind: Kind) -> Vec<Missing> {
         self.missing

@@ -51,7 +51,7 @@ pub async fn up() -> Result<()> {
 
 /// Those that can be used as they are. Of the others nothing is left.
 async fn keep(servers: Vec<Server>) -> Result<Vec<Server>> {
-    let checks = servers.into_iter().map(async |server| {
+    let checks = servers.into_iter().map(|server| async move {
         // Those of the environment are looked up again.
         let good = server.how != How::Explicit && down::is_running(&server) && server.check().await.is_ok();
         (server, good)
