@@ -15,6 +15,9 @@ use crate::{Result, Server, docker};
 pub async fn down() -> Result<()> {
     let _lock = tokio::task::spawn_blocking(state::lock).await??;
     let state = State::read()?;
+    if state.servers.is_empty() {
+        println!("no servers are up, by {}", state::path().display());
+    }
     let servers = state.servers.clone();
     let ending = servers.into_iter().map(end);
     let mut failed = Vec::new();
