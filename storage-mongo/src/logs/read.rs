@@ -32,7 +32,7 @@ pub(crate) async fn read(inner: &Inner, log: &Name, from: u64, limit: usize) -> 
             limit,
             bytes: 0,
         };
-        if from < head.first && !filling.from_buckets(inner, &head).await? {
+        if from < head.first && !filling.take_buckets(inner, &head).await? {
             // Deleted under the reader, unless it still says the same.
             if before == Some(head.incarnation) {
                 return Err(Error::corrupt(
@@ -83,7 +83,7 @@ impl Filling<'_> {
     }
 
     /// Takes entries from buckets up to the head's; `false` where some are missing.
-    async fn from_buckets(&mut self, inner: &Inner, head: &Head) -> Result<bool> {
+    async fn take_buckets(&mut self, inner: &Inner, head: &Head) -> Result<bool> {
         let buckets = inner.collection::<RawDocumentBuf>(names::LOG_ENTRIES);
         let id = |first: u64| doc! { "i": binary(head.incarnation), "f": stored(first) };
         // The one that has the first entry is the last that begins at or before it.
