@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use conformance_tests::{Harness, Label, Place, Waiver};
-use futures::{StreamExt, TryStreamExt};
+use futures::TryStreamExt;
 use object_store::ObjectStoreExt;
 use storage_cloud::{AzureConfig, Cloud, CloudConfig, GcsConfig, S3Config};
 use storage_core::{Error, ErrorKind, Overlay, Result, StorageAdapter};

@@ -21,7 +21,9 @@ pub fn suite(kinds: &[Kind], waivers: impl Fn(&Server) -> &'static [Waiver]) -> 
             async move { places }
         })
     };
-    run(kinds, on_server, |name, reason| absent(&name.to_lowercase(), reason))
+    run(kinds, on_server, |name, reason| {
+        absent(&name.to_lowercase(), reason)
+    })
 }
 
 /// Runs the tests that are made for each server of these kinds, and those that stand for a server that is not there.
