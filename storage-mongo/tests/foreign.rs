@@ -101,7 +101,7 @@ async fn a_foreign_document_is_a_document() {
             .find(&name(), FindRequest::new(filter, vec![], now()))
             .await
             .unwrap();
-        assert_eq!(page.documents, [read.clone()]);
+        assert_eq!(page.documents, std::slice::from_ref(&read));
 
         // Its version is its content: a change shows, and so does a change back.
         let absent = put("ada", rawdoc! {}, Condition::IfAbsent);
