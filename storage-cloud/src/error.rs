@@ -140,7 +140,8 @@ fn answered(status: u16, code: &str) -> Class {
             "the server takes no request as large as this",
         ),
         414 => Class::definite(Kind::LimitExceeded, "the server takes no name as long as this"),
-        429 => Class::later(Kind::RateLimited, "the server asks for fewer requests"),
+        // It should mean that nothing was done; a gateway that answers for a server does not know.
+        429 => Class::doubtful(Kind::RateLimited, "the server asks for fewer requests"),
         400..500 => Class::definite(Kind::Internal, "the server refuses the request as it was made"),
         501 => Class::definite(Kind::Unsupported, "the server does not have this operation"),
         503 => Class::doubtful(Kind::RateLimited, "the server is overloaded or restarting"),
@@ -244,7 +245,7 @@ mod tests {
             (409, "", Kind::Conflict, false),
             (412, "", Kind::PreconditionFailed, false),
             (413, "", Kind::LimitExceeded, false),
-            (429, "", Kind::RateLimited, false),
+            (429, "", Kind::RateLimited, true),
             (500, "InternalError", Kind::Unavailable, true),
             (501, "NotImplemented", Kind::Unsupported, false),
             (502, "", Kind::Unavailable, true),

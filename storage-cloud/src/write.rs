@@ -199,7 +199,7 @@ fn fate(error: &object_store::Error, reply: &Reply) -> Fate {
     ) && !matches!(reply.code.as_deref(), Some("NoSuchBucket" | "ContainerNotFound"));
     match (lost, reply.status, reply.code.as_deref()) {
         // S3's word for conditional writes that met: docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html.
-        (_, Some(409), Some("ConditionalRequestConflict" | "OperationAborted")) | (_, Some(429), _) => {
+        (_, Some(409), Some("ConditionalRequestConflict" | "OperationAborted")) => {
             Fate::Busy(write_failed(error, reply))
         }
         (true, ..) => Fate::Lost,
