@@ -1,15 +1,17 @@
 //! The servers that are installed and started here, their versions and their command lines.
 
+mod garage;
+
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 
-use crate::address::{S3_KEY, S3_SECRET};
+use crate::address::{self, S3_KEY, S3_SECRET};
 use crate::install::{self, Source};
 use crate::process::Process;
-use crate::servers::{Servers, not_available};
 use crate::{Kind, Result};
 
 /// A server that runs without Docker.
@@ -28,10 +30,14 @@ pub enum Native {
     Azurite,
     /// Google Cloud Storage in memory, written in this crate.
     GcsEmulation,
+    /// S3 on SQLite and files. It ignores `If-None-Match` and `If-Match`.
+    Garage,
+    /// S3 on files. It looks first and writes afterwards, so that several of racing writers win.
+    S3sFs,
 }
 
 impl Native {
-    /// Every one, the first of a kind being the one to prefer.
+    /// Every one that suites are run on, the first of a kind being the one to prefer.
     pub const ALL: [Self; 6] = [
         Self::Secantus,
         Self::FerretDb,
@@ -41,11 +47,15 @@ impl Native {
         Self::GcsEmulation,
     ];
 
+    /// Servers of S3 that do not decide conditional writes, to be found out when they are opened. They are compiled for half an hour,
+    /// so only `up --deep` installs them, and only [`Servers::careless`](crate::Servers::careless) gives them.
+    pub const CARELESS: [Self; 2] = [Self::Garage, Self::S3sFs];
+
     /// The protocol it speaks.
     pub const fn kind(self) -> Kind {
         match self {
             Self::Secantus | Self::FerretDb => Kind::Mongo,
-            Self::Versitygw | Self::Moto => Kind::S3,
+            Self::Versitygw | Self::Moto | Self::Garage | Self::S3sFs => Kind::S3,
             Self::Azurite => Kind::Azure,
             Self::GcsEmulation => Kind::Gcs,
         }
@@ -60,6 +70,8 @@ impl Native {
             Self::Moto => "moto",
             Self::Azurite => "Azurite",
             Self::GcsEmulation => "in-repo GCS emulation",
+            Self::Garage => "Garage",
+            Self::S3sFs => "s3s-fs",
         }
     }
 
@@ -72,13 +84,15 @@ impl Native {
             Self::Moto => "5.2.5",
             Self::Azurite => "3.35.0", // the last for Node.js 20
             Self::GcsEmulation => env!("CARGO_PKG_VERSION"),
+            Self::Garage => "2.5.0",
+            Self::S3sFs => "0.14.1", // the last for a Rust before 1.96
         }
     }
 
     /// Whether what it has acknowledged is there after a kill.
     pub const fn is_durable(self) -> bool {
         match self {
-            Self::Secantus | Self::FerretDb | Self::Versitygw => true,
+            Self::Secantus | Self::FerretDb | Self::Versitygw | Self::Garage | Self::S3sFs => true,
             // Azurite writes what it knows of blobs to its file every five seconds; the others only have memory.
             Self::Azurite | Self::Moto | Self::GcsEmulation => false,
         }
@@ -102,6 +116,27 @@ impl Native {
             },
             Self::Azurite => Source::Npm { package: "azurite" },
             Self::GcsEmulation => Source::Ours,
+            Self::Garage => Source::Cargo {
+                package: "garage",
+                features: &[],
+            },
+            Self::S3sFs => Source::Cargo {
+                package: "s3s-fs",
+                features: &["binary"],
+            },
+        }
+    }
+
+    /// Whether it is one of [`Native::CARELESS`].
+    pub(crate) fn is_careless(self) -> bool {
+        Self::CARELESS.contains(&self)
+    }
+
+    /// The keys it takes, by the names of the vendors' variables.
+    pub(crate) fn credentials(self) -> BTreeMap<String, String> {
+        match self {
+            Self::Garage => address::s3_credentials(garage::KEY, garage::SECRET),
+            _ => address::credentials(self.kind()),
         }
     }
 
@@ -113,25 +148,6 @@ impl Native {
     pub async fn spawn(self, data: &Path) -> Result<Process> {
         let install = install::installed(self).await?;
         Process::start(self, &install, data).await
-    }
-
-    /// The same for a test that is left out where the server is not installed, which is said on standard error.
-    ///
-    /// # Panics
-    /// When it is not installed, no other server of its kind is up either, and `STORAGE_REQUIRE` names the kind; and when it is
-    /// installed and does not start.
-    pub async fn spawn_if_installed(self, data: &Path) -> Option<Process> {
-        if let Err(reason) = install::installed(self).await {
-            match Servers::load() {
-                Ok(servers) if servers.has(self.kind()) => eprintln!("NOT AVAILABLE: {reason}"),
-                _ => not_available(self.kind(), &reason.to_string()),
-            }
-            return None;
-        }
-        match self.spawn(data).await {
-            Ok(process) => Some(process),
-            Err(error) => panic!("{error}"),
-        }
     }
 
     /// The command that serves on this port, and the directories it wants to be there.
@@ -156,12 +172,13 @@ impl Native {
                 command
             }
             Self::Versitygw => {
-                let (buckets, metadata) = (data.join("buckets"), data.join("metadata"));
+                let buckets = data.join("buckets");
                 fs::create_dir_all(&buckets)?;
-                fs::create_dir_all(&metadata)?;
                 let mut command = Command::new(install.join("versitygw"));
-                command.args(["--quiet", "--port", &address, "posix", "--sidecar"]);
-                command.arg(metadata).arg(buckets);
+                // Metadata in extended attributes, as it has it by default: in files of their own (`--sidecar`) the metadata of a
+                // write it refuses can end up on the object of the write that won.
+                command.args(["--quiet", "--port", &address, "posix"]);
+                command.arg(buckets);
                 command
                     .env("ROOT_ACCESS_KEY_ID", S3_KEY)
                     .env("ROOT_SECRET_ACCESS_KEY", S3_SECRET);
@@ -189,6 +206,16 @@ impl Native {
             Self::GcsEmulation => {
                 let mut command = Command::new(install.join("storage-test-servers"));
                 command.args(["gcs", "--port", &port]);
+                command
+            }
+            Self::Garage => garage::command(&install.join("bin/garage"), &address, data)?,
+            Self::S3sFs => {
+                let buckets = data.join("buckets");
+                fs::create_dir_all(&buckets)?;
+                let mut command = Command::new(install.join("bin/s3s-fs"));
+                command.args(["--host", "127.0.0.1", "--port", &port]);
+                command.args(["--access-key", S3_KEY, "--secret-key", S3_SECRET]);
+                command.arg(buckets);
                 command
             }
         };
