@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
-use object_store::{ClientConfigKey, RetryConfig};
+use object_store::gcp::{GcpCredential, GoogleCloudStorageBuilder, GoogleConfigKey};
+use object_store::{ClientConfigKey, RetryConfig, StaticCredentialProvider};
 use storage_core::{Error, Result, Versions};
 
 use super::secret::Secret;
@@ -128,6 +128,13 @@ impl GcsConfig {
                 GoogleConfigKey::Client(ClientConfigKey::AllowHttp),
                 allow.to_string(),
             );
+        }
+        if self.anonymous {
+            // Writes ask for credentials even when nothing is to be signed, and would look for the machine's.
+            let nobody = GcpCredential {
+                bearer: String::new(),
+            };
+            builder = builder.with_credentials(Arc::new(StaticCredentialProvider::new(nobody)));
         }
         if let Some(path) = &self.service_account_path {
             builder = builder.with_service_account_path(path);
