@@ -5,7 +5,8 @@ use std::sync::Arc;
 use object_store::path::Path;
 use object_store::{CopyMode, CopyOptions};
 use storage_core::{
-    ByteRange, Condition, Error, ErrorKind, ObjectWriter as _, ReadRequest, Result, Retry, Version, Versions,
+    Applied, ByteRange, Condition, Error, ErrorKind, ObjectWriter as _, ReadRequest, Result, Retry, Version,
+    Versions,
 };
 
 use crate::backoff::Backoff;
@@ -59,10 +60,17 @@ impl Client {
             ..CopyOptions::default()
         };
         match watch(self.stores.once.copy_opts(from, to, options)).await {
-            (Ok(()), reply) => self
+            (Ok(()), reply) => match self
                 .dialect
                 .version(reply.e_tag.as_deref(), reply.generation.as_deref())
-                .map(Some),
+            {
+                Ok(version) => Ok(Some(version)),
+                // Some servers do not say. What is there now is the copy, unless somebody has replaced it already.
+                Err(_) => match self.stat(to).await {
+                    Ok(meta) => Ok(meta.map(|meta| meta.version)),
+                    Err(error) => Err(error.with_applied(Applied::Unknown)),
+                },
+            },
             (Err(error), reply) if is_missing(&error, &reply) => Ok(None),
             (Err(error), reply) => Err(write_failed(&error, &reply)),
         }
