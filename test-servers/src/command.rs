@@ -19,6 +19,11 @@ const TAIL_BYTES: u64 = 4096;
 
 /// Runs the command and appends what it says to the log.
 pub(crate) async fn run(command: &mut Command, log: &Path) -> Result<()> {
+    run_within(PATIENCE, command, log).await
+}
+
+/// The same for a command that is known to take its time.
+pub(crate) async fn run_within(patience: Duration, command: &mut Command, log: &Path) -> Result<()> {
     let output = OpenOptions::new().create(true).append(true).open(log)?;
     command
         .stdin(Stdio::null())
@@ -26,9 +31,9 @@ pub(crate) async fn run(command: &mut Command, log: &Path) -> Result<()> {
         .stderr(output)
         .kill_on_drop(true);
     let name = describe(command);
-    let ended = timeout(PATIENCE, command.status()).await;
+    let ended = timeout(patience, command.status()).await;
     let status = ended
-        .map_err(|_| format!("`{name}` has not ended after {} minutes", PATIENCE.as_secs() / 60))?
+        .map_err(|_| format!("`{name}` has not ended after {} minutes", patience.as_secs() / 60))?
         .map_err(|error| format!("`{name}` did not start: {error}"))?;
     if status.success() {
         return Ok(());

@@ -1,13 +1,17 @@
 //! How each server is installed. Nothing refers to where it was built, because the directory is renamed when it is complete.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio::process::Command;
 
 use crate::cache::{self, Building};
-use crate::command::{output, run};
+use crate::command::{output, run, run_within};
 use crate::tool::Tool;
 use crate::{Native, Result};
+
+/// For a crate: Garage, the largest, takes 25 minutes on two idle cores.
+const COMPILED_WITHIN: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// Where it comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +25,11 @@ pub(crate) enum Source {
     Npm { package: &'static str },
     /// A main package of a Go module.
     Go { package: &'static str },
+    /// A program of a crate, with these features.
+    Cargo {
+        package: &'static str,
+        features: &'static [&'static str],
+    },
     /// FerretDB, a Go module that `go install` builds into a program which panics: its version is a file that is not in the
     /// module (`build/version/version.txt`), so it is copied, given one and built as the main module.
     FerretDb { module: &'static str },
@@ -36,12 +45,9 @@ pub(crate) async fn installed(server: Native) -> Result<PathBuf> {
     let name = directory_name(server).await?;
     let found = cache::installed(&name)?;
     found.ok_or_else(|| {
-        format!(
-            "{} {} is not installed; `cargo xtask servers up` does it",
-            server.name(),
-            server.version()
-        )
-        .into()
+        let deep = if server.is_careless() { " --deep" } else { "" };
+        let (name, version) = (server.name(), server.version());
+        format!("{name} {version} is not installed; `cargo xtask servers up{deep}` does it").into()
     })
 }
 
@@ -59,7 +65,7 @@ pub(crate) async fn install(server: Native) -> Result<PathBuf> {
         Source::Pip { .. } => Tool::Python.need(&tools).await?,
         // Even an installed one runs on node.
         Source::Npm { .. } => Tool::Node.need(&tools).await?,
-        Source::Go { .. } | Source::FerretDb { .. } => {}
+        Source::Go { .. } | Source::FerretDb { .. } | Source::Cargo { .. } => {}
     }
     let name = directory_name(server).await?;
     if let Some(path) = cache::installed(&name)? {
@@ -118,11 +124,24 @@ async fn build(server: Native, into: &Path, log: &Path) -> Result<()> {
             install.arg(format!("{package}@v{version}")).env("GOBIN", into);
             run(&mut install, log).await
         }
+        Source::Cargo { package, features } => build_crate(package, features, version, into, log).await,
         Source::FerretDb { module } => {
             build_ferretdb(&format!("{module}@v{version}"), version, into, log).await
         }
         Source::Ours => Ok(()),
     }
+}
+
+async fn build_crate(package: &str, features: &[&str], version: &str, into: &Path, log: &Path) -> Result<()> {
+    let target = into.join("target");
+    let mut install = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // Outside the caller's workspace, whose settings are not for it.
+    install.args(["install", "--quiet", "--locked"]).current_dir(into);
+    install.arg("--root").arg(into).arg("--target-dir").arg(&target);
+    install.args(["--features", &features.join(",")]);
+    install.arg(format!("{package}@{version}"));
+    run_within(COMPILED_WITHIN, &mut install, log).await?;
+    Ok(std::fs::remove_dir_all(target)?)
 }
 
 async fn build_ferretdb(module: &str, version: &str, into: &Path, log: &Path) -> Result<()> {

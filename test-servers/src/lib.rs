@@ -9,7 +9,8 @@
 //! 4. nothing, and the reason is said: at the start, in the table at the end, and by [`Servers::of`] to the test that asks. For
 //!    the kinds in `STORAGE_REQUIRE` that is a failure.
 //!
-//! Tests that kill their server start one of their own with [`Native::spawn`].
+//! Tests that kill their server start one of their own with [`Native::spawn`]; [`run_natives`] makes a test program of them. Servers
+//! that are to be found out as careless are only there when asked for ([`Native::CARELESS`]).
 
 mod address;
 mod background;
@@ -29,6 +30,7 @@ mod places;
 mod port;
 mod probe;
 mod process;
+mod programs;
 pub mod proxy;
 mod reach;
 mod server;
@@ -45,10 +47,13 @@ pub use self::native::Native;
 #[cfg(feature = "suite")]
 pub use self::places::Places;
 pub use self::process::Process;
+pub use self::programs::{run, run_careless, run_natives, trial};
 pub use self::server::{How, Server};
 pub use self::servers::{Missing, Servers};
 #[cfg(feature = "suite")]
-pub use self::suite::{run, suite};
+pub use self::suite::suite;
+
+pub use libtest_mimic::Trial;
 
 /// Any error: whoever started the servers only reads it.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;

@@ -83,6 +83,6 @@ pub fn logs(name: &str) -> Result<()> {
 fn lacking(servers: &[Server]) -> Result<Vec<Kind>> {
     let value = std::env::var("STORAGE_REQUIRE").ok();
     let mut lacking = required(value.as_deref())?;
-    lacking.retain(|kind| servers.iter().all(|server| server.kind != *kind));
+    lacking.retain(|kind| !servers.iter().any(|server| server.serves(*kind)));
     Ok(lacking)
 }

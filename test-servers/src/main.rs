@@ -16,7 +16,11 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Install what is missing, start a server for each kind and print where they are.
-    Up,
+    Up {
+        /// Also those that take conditional writes without care: Garage and s3s-fs, which are compiled for half an hour.
+        #[arg(long)]
+        deep: bool,
+    },
     /// End what `up` has started and remove its data.
     Down,
     /// Print the servers and whether they answer.
@@ -48,7 +52,7 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
-        Command::Up => test_servers::up().await,
+        Command::Up { deep } => test_servers::up(deep).await,
         Command::Down => test_servers::down().await,
         Command::Status => test_servers::status().await,
         Command::IsUp => match test_servers::is_up() {

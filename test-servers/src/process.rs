@@ -139,7 +139,7 @@ impl Process {
                 _ => How::Native,
             },
             url: self.url(),
-            credentials: address::credentials(self.native.kind()),
+            credentials: self.native.credentials(),
             program: Some(self.native),
             process: pid.and_then(|pid| Identity::of(pid).ok()),
             container: None,

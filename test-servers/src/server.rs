@@ -81,6 +81,16 @@ impl Server {
         }
     }
 
+    /// Whether it stands for its kind. One of [`Native::CARELESS`] does not.
+    pub(crate) fn serves(&self, kind: Kind) -> bool {
+        self.kind == kind && !self.is_careless()
+    }
+
+    /// Whether it is one of [`Native::CARELESS`].
+    pub(crate) fn is_careless(&self) -> bool {
+        self.program.is_some_and(Native::is_careless)
+    }
+
     /// The URL without the password in it.
     pub fn shown_url(&self) -> String {
         without_secrets(&self.url)

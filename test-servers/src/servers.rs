@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::state::{self, State};
-use crate::{How, Kind, Result, Server, explicit};
+use crate::{How, Kind, Native, Result, Server, explicit};
 
 /// A server that is not there, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +18,15 @@ pub struct Missing {
     pub name: String,
     /// Why it is not there.
     pub reason: String,
+    /// What would have been started.
+    pub(crate) program: Option<Native>,
+}
+
+impl Missing {
+    /// Whether it would have stood for this kind. One of [`Native::CARELESS`] would not.
+    pub(crate) fn serves(&self, kind: Kind) -> bool {
+        self.kind == kind && !self.program.is_some_and(Native::is_careless)
+    }
 }
 
 /// The servers that `cargo xtask servers up` has started or found.
@@ -49,18 +58,19 @@ impl Servers {
                     kind: server.kind,
                     name: server.name,
                     reason,
+                    program: server.program,
                 }),
             }
         }
         for kind in Kind::ALL {
             if let Some(server) = explicit::named(kind)? {
                 listens(&server).map_err(|reason| format!("{}: {reason}", kind.variable()))?;
-                found.servers.retain(|other| other.kind != kind);
-                found.missing.retain(|other| other.kind != kind);
+                found.servers.retain(|other| !other.serves(kind));
+                found.missing.retain(|other| !other.serves(kind));
                 found.servers.push(server);
             }
-            let known = found.servers.iter().any(|server| server.kind == kind)
-                || found.missing.iter().any(|missing| missing.kind == kind);
+            let known = found.servers.iter().any(|server| server.serves(kind))
+                || found.missing.iter().any(|missing| missing.serves(kind));
             if !known {
                 found.missing.push(Missing {
                     kind,
@@ -69,6 +79,7 @@ impl Servers {
                         "{} has not been written; `cargo xtask servers up` starts servers",
                         state::path().display()
                     ),
+                    program: None,
                 });
             }
         }
@@ -84,7 +95,7 @@ impl Servers {
         let found: Vec<Server> = self
             .servers
             .iter()
-            .filter(|server| server.kind == kind)
+            .filter(|server| server.serves(kind))
             .cloned()
             .collect();
         if found.is_empty() {
@@ -98,18 +109,33 @@ impl Servers {
         found
     }
 
-    /// Whether there is one of this kind.
-    pub fn has(&self, kind: Kind) -> bool {
-        self.servers.iter().any(|server| server.kind == kind)
-    }
-
     /// Those of this kind that are not there.
     pub fn missing(&self, kind: Kind) -> Vec<Missing> {
         self.missing
             .iter()
-            .filter(|missing| missing.kind == kind)
+            .filter(|missing| missing.serves(kind))
             .cloned()
             .collect()
+    }
+
+    /// Each of [`Native::CARELESS`], or why it is not there.
+    pub fn careless(&self) -> Vec<Result<Server, Missing>> {
+        let started = |native: Native| {
+            let server = self.servers.iter().find(|server| server.program == Some(native));
+            server.cloned().ok_or_else(|| {
+                let missing = self
+                    .missing
+                    .iter()
+                    .find(|missing| missing.program == Some(native));
+                missing.cloned().unwrap_or_else(|| Missing {
+                    kind: native.kind(),
+                    name: native.name().to_owned(),
+                    reason: "only `cargo xtask servers up --deep` starts it".to_owned(),
+                    program: Some(native),
+                })
+            })
+        };
+        Native::CARELESS.map(started).into()
     }
 }
 

@@ -1,11 +1,10 @@
-//! Test programs over servers: tests are made when it is known which servers there are.
+//! The public suite on servers.
 
 use std::process::ExitCode;
 
 use conformance_tests::{Waiver, absent, trials};
-use libtest_mimic::{Arguments, Trial};
 
-use crate::{Kind, Places, Server, Servers};
+use crate::{Kind, Places, Server, run};
 
 /// Runs the public suite on every server of these kinds. Tests of a server that is not there are ignored and say why.
 ///
@@ -24,24 +23,4 @@ pub fn suite(kinds: &[Kind], waivers: impl Fn(&Server) -> &'static [Waiver]) -> 
     run(kinds, on_server, |name, reason| {
         absent(&name.to_lowercase(), reason)
     })
-}
-
-/// Runs the tests that are made for each server of these kinds, and those that stand for a server that is not there.
-///
-/// # Panics
-/// As [`suite`].
-pub fn run(
-    kinds: &[Kind],
-    on_server: impl Fn(Server) -> Vec<Trial>,
-    absent: impl Fn(&str, &str) -> Vec<Trial>,
-) -> ExitCode {
-    let servers = Servers::load().unwrap_or_else(|error| panic!("the servers of the tests: {error}"));
-    let mut tests = Vec::new();
-    for kind in kinds {
-        tests.extend(servers.of(*kind).into_iter().flat_map(&on_server));
-        for missing in servers.missing(*kind) {
-            tests.extend(absent(&missing.name, &missing.reason));
-        }
-    }
-    libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
 }

@@ -14,7 +14,12 @@ pub(crate) fn table(servers: &[Server], missing: &[Missing]) -> String {
                 kind.to_string(),
                 server.name.clone(),
                 version(server),
-                server.how.name().to_owned(),
+                if server.is_careless() {
+                    "careless"
+                } else {
+                    server.how.name()
+                }
+                .to_owned(),
                 server.shown_url(),
             ]);
         }

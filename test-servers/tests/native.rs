@@ -2,6 +2,7 @@
 //! are called durable, and exact about conditional writes.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use futures::future::join_all;
@@ -9,13 +10,40 @@ use mongodb::bson::{Document, doc};
 use mongodb::{Client, Collection};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, UpdateVersion};
-use test_servers::{Native, Process};
+use test_servers::{Kind, Native, Process, run_natives, trial};
 
-/// A server with a directory of its own; nothing, said aloud, where it is not installed.
-async fn spawn(native: Native) -> Option<(tempfile::TempDir, Process)> {
+fn main() -> ExitCode {
+    let natives = [
+        Native::Secantus,
+        Native::FerretDb,
+        Native::Versitygw,
+        Native::Moto,
+        Native::Azurite,
+    ];
+    run_natives(&natives, |native| {
+        let name = |test: &str| format!("{}::{test}", native.name().to_lowercase());
+        let mut tests = Vec::new();
+        match native.kind() {
+            Kind::Mongo => {
+                let test = move || documents_survive(native);
+                tests.push(trial(name("keeps_documents_it_acknowledged"), test));
+            }
+            _ => {
+                let test = move || one_of_racing_writes_wins(native);
+                tests.push(trial(name("decides_races"), test));
+                let test = move || comes_back(native);
+                tests.push(trial(name("comes_back"), test));
+            }
+        }
+        tests
+    })
+}
+
+/// A server with a directory of its own.
+async fn spawn(native: Native) -> (tempfile::TempDir, Process) {
     let directory = tempfile::tempdir().unwrap();
-    let process = native.spawn_if_installed(&directory.path().join("data")).await?;
-    Some((directory, process))
+    let process = native.spawn(&directory.path().join("data")).await.unwrap();
+    (directory, process)
 }
 
 async fn documents(process: &Process) -> Collection<Document> {
@@ -24,9 +52,7 @@ async fn documents(process: &Process) -> Collection<Document> {
 }
 
 async fn documents_survive(native: Native) {
-    let Some((_directory, mut process)) = spawn(native).await else {
-        return;
-    };
+    let (_directory, mut process) = spawn(native).await;
     let url = process.url();
     let before = documents(&process).await;
     for number in 0..20 {
@@ -42,46 +68,21 @@ async fn documents_survive(native: Native) {
     assert_eq!(after.count_documents(doc! {}).await.unwrap(), 20);
 }
 
-#[tokio::test]
-async fn secantus_keeps_what_it_acknowledged() {
-    documents_survive(Native::Secantus).await;
-}
-
-#[tokio::test]
-async fn ferretdb_keeps_what_it_acknowledged() {
-    documents_survive(Native::FerretDb).await;
-}
-
-#[tokio::test]
-async fn versitygw_keeps_what_it_acknowledged() {
-    let Some((_directory, mut process)) = spawn(Native::Versitygw).await else {
-        return;
-    };
+/// With its bucket, and with what it acknowledged where it is durable.
+async fn comes_back(native: Native) {
+    let (_directory, mut process) = spawn(native).await;
     let store = process.server().object_store().unwrap();
-    for number in 0..20 {
-        let path = Path::from(format!("things/{number}"));
-        store.put(&path, PutPayload::from("whole")).await.unwrap();
+    let paths: Vec<Path> = (0..20).map(|number| format!("things/{number}").into()).collect();
+    for path in &paths {
+        store.put(path, PutPayload::from("whole")).await.unwrap();
     }
     process.restart().await.unwrap();
-    for number in 0..20 {
-        let path = Path::from(format!("things/{number}"));
-        let bytes = store.get(&path).await.unwrap().bytes().await.unwrap();
+    for path in paths.iter().filter(|_| native.is_durable()) {
+        let bytes = store.get(path).await.unwrap().bytes().await.unwrap();
         assert_eq!(bytes, "whole");
     }
-}
-
-/// It is not called durable, but it comes back, with its container.
-#[tokio::test]
-async fn azurite_comes_back() {
-    let Some((_directory, mut process)) = spawn(Native::Azurite).await else {
-        return;
-    };
-    process.restart().await.unwrap();
-    let store = process.server().object_store().unwrap();
-    store
-        .put(&Path::from("thing"), PutPayload::from("whole"))
-        .await
-        .unwrap();
+    let after = Path::from("after");
+    store.put(&after, PutPayload::from("whole")).await.unwrap();
 }
 
 /// Of racing conditional writes exactly one wins: of those that create, and of those that replace one version.
@@ -90,9 +91,7 @@ async fn one_of_racing_writes_wins(native: Native) {
     const WRITERS: usize = 16;
     const ROUNDS: usize = 10;
 
-    let Some((_directory, process)) = spawn(native).await else {
-        return;
-    };
+    let (_directory, process) = spawn(native).await;
     let store: Arc<dyn ObjectStore> = process.server().object_store().unwrap();
     for round in 0..ROUNDS {
         let path = Path::from(format!("races/{round}"));
@@ -120,19 +119,4 @@ async fn race(store: &Arc<dyn ObjectStore>, path: &Path, writers: usize, mode: P
     }
     assert_eq!(won.len(), 1, "{mode:?} had {} winners", won.len());
     won.remove(0).into()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn versitygw_decides_races() {
-    one_of_racing_writes_wins(Native::Versitygw).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn moto_decides_races() {
-    one_of_racing_writes_wins(Native::Moto).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn azurite_decides_races() {
-    one_of_racing_writes_wins(Native::Azurite).await;
 }

@@ -1,13 +1,28 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 //! Real servers behind the proxies: their clients do not notice, but for the faults.
 
+use std::process::ExitCode;
+
 use mongodb::bson::{Document, doc};
 use mongodb::{Client, Collection};
 use object_store::aws::AmazonS3Builder;
 use object_store::path::Path;
 use object_store::{ClientOptions, Error, ObjectStore, ObjectStoreExt, PutMode, RetryConfig};
-use test_servers::Native;
 use test_servers::proxy::{Commands, Http, HttpFault, Mongo, MongoFault, Requests};
+use test_servers::{Native, run_natives, trial};
+
+fn main() -> ExitCode {
+    run_natives(&[Native::Secantus, Native::Versitygw], |native| {
+        vec![if native == Native::Secantus {
+            trial("a_driver_meets_the_faults_and_nothing_else", documents)
+        } else {
+            trial(
+                "signed_requests_pass_and_a_lost_answer_is_a_write_done",
+                signed_requests,
+            )
+        }]
+    })
+}
 
 async fn things(url: &str, retries: bool) -> Collection<Document> {
     let mut options = mongodb::options::ClientOptions::parse(url).await.unwrap();
@@ -19,15 +34,12 @@ async fn things(url: &str, retries: bool) -> Collection<Document> {
         .collection("things")
 }
 
-#[tokio::test]
-async fn a_driver_meets_the_faults_and_nothing_else() {
+async fn documents() {
     let directory = tempfile::tempdir().unwrap();
-    let Some(server) = Native::Secantus
-        .spawn_if_installed(&directory.path().join("data"))
+    let server = Native::Secantus
+        .spawn(&directory.path().join("data"))
         .await
-    else {
-        return;
-    };
+        .unwrap();
     let proxy = Mongo::to(&server.url()).unwrap();
     let once = things(proxy.url(), false).await;
     once.insert_one(doc! { "_id": "plain" }).await.unwrap();
@@ -56,15 +68,12 @@ async fn a_driver_meets_the_faults_and_nothing_else() {
 }
 
 /// The signature covers the host, which is the proxy's: it has to arrive as it was sent.
-#[tokio::test]
-async fn signed_requests_pass_and_a_lost_answer_is_a_write_done() {
+async fn signed_requests() {
     let directory = tempfile::tempdir().unwrap();
-    let Some(server) = Native::Versitygw
-        .spawn_if_installed(&directory.path().join("data"))
+    let server = Native::Versitygw
+        .spawn(&directory.path().join("data"))
         .await
-    else {
-        return;
-    };
+        .unwrap();
     let proxy = Http::to(&format!("http://127.0.0.1:{}", server.port())).unwrap();
     let mut builder = AmazonS3Builder::new()
         .with_endpoint(proxy.url())

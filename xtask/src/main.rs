@@ -13,11 +13,15 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 Usage: cargo xtask <command>
 
-  test [-- args]   every test, each factory feature alone, the crate outside the workspace, generated documents;
-                   args go to the test programs (a name to filter by, --nocapture, …)
+  test [--deep] [-- args]
+                   every test, each factory feature alone, the crate outside the workspace, generated documents;
+                   args go to the test programs (a name to filter by, --nocapture, …);
+                   --deep adds the cases that take long and the servers of `servers up --deep`, and lets nothing be left out
   lint             formatting, clippy, documentation, oldest Rust, licences and bans, package contents
   docs [--check]   write the generated sections of the documents, or show where they are out of date
-  servers up       install and start the servers the tests run against; `test` does it by itself
+  servers up [--deep]
+                   install and start the servers the tests run against; `test` does it by itself;
+                   --deep adds real servers that take conditional writes without care, compiled in about half an hour
   servers down     end them and remove their data
   servers status   show them, and whether they answer
   servers logs NAME  show what one has written";
@@ -29,8 +33,10 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["test"] => test::run(&[]),
-        ["test", "--", for_tests @ ..] => test::run(for_tests),
+        ["test", words @ ..] => match test::Plan::read(words) {
+            Some(plan) => test::run(&plan),
+            None => misused(),
+        },
         ["lint"] => lint::run(),
         ["docs"] => docs::run(docs::Mode::Write),
         ["docs", "--check"] => docs::run(docs::Mode::Check),
@@ -39,9 +45,11 @@ fn main() -> ExitCode {
             println!("{USAGE}");
             ExitCode::SUCCESS
         }
-        _ => {
-            eprintln!("{USAGE}");
-            ExitCode::from(2)
-        }
+        _ => misused(),
     }
+}
+
+fn misused() -> ExitCode {
+    eprintln!("{USAGE}");
+    ExitCode::from(2)
 }

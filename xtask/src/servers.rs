@@ -52,10 +52,15 @@ pub(crate) struct Starting {
 }
 
 impl Servers {
-    pub(crate) fn start() -> Result<Starting> {
+    /// Those that are careless too, if the tests are to be deep.
+    pub(crate) fn start(deep: bool) -> Result<Starting> {
         let servers = Self::find()?;
+        let mut up = servers.command("up");
+        if deep {
+            up.arg("--deep");
+        }
         // The table is shown when it is asked for; what goes wrong, at once.
-        let up = servers.command("up").stdout(Stdio::piped()).spawn()?;
+        let up = up.stdout(Stdio::piped()).spawn()?;
         Ok(Starting { servers, up })
     }
 

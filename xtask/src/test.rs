@@ -12,11 +12,41 @@ use crate::metadata::Metadata;
 use crate::report::Report;
 use crate::servers::Servers;
 
-pub(crate) fn run(for_tests: &[&str]) -> ExitCode {
+/// What is asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Plan<'a> {
+    /// Also what takes long.
+    deep: bool,
+    /// The arguments of the test programs.
+    for_tests: &'a [&'a str],
+}
+
+impl<'a> Plan<'a> {
+    /// `[--deep] [-- args]`.
+    pub(crate) fn read(words: &'a [&'a str]) -> Option<Self> {
+        let (deep, words) = match words {
+            ["--deep", rest @ ..] => (true, rest),
+            _ => (false, words),
+        };
+        let for_tests = match words {
+            [] => words,
+            ["--", rest @ ..] => rest,
+            _ => return None,
+        };
+        Some(Self { deep, for_tests })
+    }
+}
+
+pub(crate) fn run(plan: &Plan<'_>) -> ExitCode {
     let mut report = Report::default();
     let mut totals = totals::Totals::default();
-    let servers = with_servers(&mut report);
-    report.step("tests", || suite::run(for_tests, &mut totals));
+    let servers = with_servers(plan.deep, &mut report);
+    report.step("tests", || suite::run(plan.for_tests, &mut totals));
+    if plan.deep {
+        report.step("tests that take long", || {
+            suite::run_ignored(plan.for_tests, &mut totals)
+        });
+    }
     match Metadata::read() {
         Ok(metadata) => {
             factory::steps(&metadata, &mut report);
@@ -37,10 +67,10 @@ pub(crate) fn run(for_tests: &[&str]) -> ExitCode {
 }
 
 /// Installs and starts the servers while the test programs are built. Tests that need one that is missing say so.
-fn with_servers(report: &mut Report) -> Option<Servers> {
+fn with_servers(deep: bool, report: &mut Report) -> Option<Servers> {
     let mut starting = None;
     report.step("servers, from here on beside the compiler", || {
-        starting = Some(Servers::start()?);
+        starting = Some(Servers::start(deep)?);
         Ok(())
     });
     report.step("test programs", suite::build);
@@ -53,4 +83,20 @@ fn with_servers(report: &mut Report) -> Option<Servers> {
         });
     }
     servers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_make_a_plan() {
+        let plan = |deep, for_tests| Some(Plan { deep, for_tests });
+        assert_eq!(Plan::read(&[]), plan(false, &[]));
+        assert_eq!(Plan::read(&["--deep"]), plan(true, &[]));
+        assert_eq!(Plan::read(&["--", "name"]), plan(false, &["name"]));
+        assert_eq!(Plan::read(&["--deep", "--", "--deep"]), plan(true, &["--deep"]));
+        assert_eq!(Plan::read(&["--deeper"]), None);
+        assert_eq!(Plan::read(&["name"]), None);
+    }
 }

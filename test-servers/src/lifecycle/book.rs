@@ -60,7 +60,7 @@ impl Book {
     }
 
     pub(super) fn serves(&self, kind: Kind) -> bool {
-        self.read(|state| state.servers.iter().any(|server| server.kind == kind))
+        self.read(|state| state.servers.iter().any(|server| server.serves(kind)))
     }
 
     pub(super) fn has_container(&self, kind: Kind) -> bool {
@@ -81,6 +81,7 @@ impl Book {
         let rank = |server: &Server| {
             (
                 server.kind,
+                server.is_careless(),
                 Native::ALL
                     .iter()
                     .position(|native| server.program == Some(*native)),

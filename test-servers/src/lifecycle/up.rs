@@ -1,6 +1,6 @@
 //! Finding or starting a server for each kind.
 
-use futures::future::join_all;
+use futures::future::{join, join_all};
 
 use super::book::Book;
 use super::{down, lacking};
@@ -11,11 +11,13 @@ use crate::state::{self, State};
 use crate::table::table;
 use crate::{How, Kind, Native, Result, Server, explicit, install};
 
-/// Sees to a server of every kind and prints the table. What runs already is kept, what has died is started again.
+/// Sees to a server of every kind, and to those of [`Native::CARELESS`] if asked to, and prints the table. What runs already is
+/// kept, what has died is started again.
 ///
 /// # Errors
-/// An URL in the environment leads nowhere, or a kind that `STORAGE_REQUIRE` names has no server.
-pub async fn up() -> Result<()> {
+/// An URL in the environment leads nowhere, a kind that `STORAGE_REQUIRE` names has no server, or a careless one that was asked for
+/// is not available.
+pub async fn up(careless: bool) -> Result<()> {
     required(std::env::var("STORAGE_REQUIRE").ok().as_deref())?;
     let lock = tokio::task::spawn_blocking(state::lock).await??;
     let mut state = State::read()?;
@@ -26,10 +28,18 @@ pub async fn up() -> Result<()> {
     if let Err(reason) = &daemon {
         eprintln!("no Docker daemon answers, native servers take its place: {reason}");
     }
-    let failed: Vec<String> = join_all(Kind::ALL.map(|kind| serve(kind, daemon.is_ok(), &book)))
-        .await
+    let asked: &[Native] = if careless { &Native::CARELESS } else { &[] };
+    let serving = join_all(Kind::ALL.map(|kind| serve(kind, daemon.is_ok(), &book)));
+    let (served, started) = join(serving, start_all(asked.iter().copied(), &book)).await;
+    let failed: Vec<String> = served
         .into_iter()
+        .chain([started])
         .filter_map(|outcome| outcome.err().map(|error| error.to_string()))
+        .collect();
+    let absent: Vec<&str> = asked
+        .iter()
+        .filter(|native| !book.has(**native))
+        .map(|native| native.name())
         .collect();
 
     let state = book.close()?;
@@ -45,6 +55,9 @@ pub async fn up() -> Result<()> {
             lacking.join(", ")
         )
         .into());
+    }
+    if !absent.is_empty() {
+        return Err(format!("--deep asks for {}, which is not available", absent.join(", ")).into());
     }
     Ok(())
 }
@@ -71,23 +84,52 @@ async fn serve(kind: Kind, daemon: bool, book: &Book) -> Result<()> {
     match explicit::named(kind) {
         Ok(None) => {}
         Ok(Some(server)) => match explicit::checked(server).await {
-            Ok(server) => return book.add(server),
+            Ok(server) => {
+                book.add(server)?;
+                install_for_tests(kind).await;
+                return Ok(());
+            }
             Err(error) => return unusable(kind, &error.to_string(), book),
         },
         Err(error) => return unusable(kind, &error.to_string(), book),
     }
     if let Some(image) = Image::of(kind).filter(|_| daemon && !book.serves(kind)) {
         match contain(image, book).await {
-            Ok(()) => return Ok(()),
+            Ok(()) => {
+                install_for_tests(kind).await;
+                return Ok(());
+            }
             Err(error) => {
                 eprintln!("{image} is not available from Docker, the native server takes its place: {error}");
             }
         }
     }
     if book.has_container(kind) {
+        install_for_tests(kind).await;
         return Ok(());
     }
-    let natives = Native::ALL.into_iter().filter(|native| native.kind() == kind);
+    start_all(natives(kind), book).await
+}
+
+fn natives(kind: Kind) -> impl Iterator<Item = Native> {
+    Native::ALL
+        .into_iter()
+        .filter(move |native| native.kind() == kind)
+}
+
+/// Installs what tests start themselves, where another server stands for the kind.
+async fn install_for_tests(kind: Kind) {
+    let installing = natives(kind).map(|native| async move { (native, install::install(native).await) });
+    for (native, installed) in join_all(installing).await {
+        if let Err(error) = installed {
+            let name = native.name();
+            eprintln!("NOT AVAILABLE to tests that start one of their own: {name}: {error}");
+        }
+    }
+}
+
+/// Starts those that do not run. One that cannot be is written down and said.
+async fn start_all(natives: impl Iterator<Item = Native>, book: &Book) -> Result<()> {
     let outcomes = join_all(natives.map(|native| async move {
         if book.has(native) {
             return Ok(());
@@ -97,8 +139,12 @@ async fn serve(kind: Kind, daemon: bool, book: &Book) -> Result<()> {
             Err(error) => {
                 let name = native.name().to_owned();
                 eprintln!("NOT AVAILABLE: {name}: {error}");
-                let reason = error.to_string();
-                book.miss(Missing { kind, name, reason })
+                book.miss(Missing {
+                    kind: native.kind(),
+                    name,
+                    reason: error.to_string(),
+                    program: Some(native),
+                })
             }
         }
     }));
@@ -111,6 +157,7 @@ fn unusable(kind: Kind, reason: &str, book: &Book) -> Result<()> {
         kind,
         name: kind.variable().to_owned(),
         reason: reason.to_owned(),
+        program: None,
     })?;
     Err(reason.into())
 }

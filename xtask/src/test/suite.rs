@@ -1,6 +1,7 @@
 //! `cargo test` over the whole workspace, doctests included.
 
 use std::io::{BufRead, BufReader, IsTerminal, pipe, stdout};
+use std::process::Command;
 
 use super::totals::Totals;
 use crate::Result;
@@ -19,9 +20,24 @@ pub(super) fn build() -> Result<()> {
     run_command(cargo(EVERYTHING).arg("--no-run"))
 }
 
-/// Runs every test, shows cargo's output as it comes and adds its summary lines to the totals.
+/// Runs every test and adds its outcome to the totals.
 pub(super) fn run(for_tests: &[&str], totals: &mut Totals) -> Result<()> {
+    show(cargo(EVERYTHING), for_tests, totals)
+}
+
+/// Runs what [`run`] has ignored: what takes long, and what cannot be run, which fails and says why.
+pub(super) fn run_ignored(for_tests: &[&str], totals: &mut Totals) -> Result<()> {
     let mut command = cargo(EVERYTHING);
+    command.arg("--tests"); // No examples in the documentation: each would be compiled to find nothing.
+    let words: Vec<&str> = ["--ignored"].iter().chain(for_tests).copied().collect();
+    let mut ignored = Totals::default();
+    let outcome = show(command, &words, &mut ignored);
+    totals.catch_up(ignored);
+    outcome
+}
+
+/// Runs test programs, shows cargo's output as it comes and adds their summary lines to the totals.
+fn show(mut command: Command, for_tests: &[&str], totals: &mut Totals) -> Result<()> {
     if stdout().is_terminal() {
         command.arg("--color=always");
     }

@@ -30,6 +30,15 @@ impl Totals {
         }
     }
 
+    /// Adds tests that were skipped first and have been run since.
+    pub(super) fn catch_up(&mut self, later: Self) {
+        self.passed += later.passed;
+        self.failed += later.failed;
+        // What `later` skipped is what had run.
+        self.skipped = self.skipped.saturating_sub(later.passed + later.failed);
+        self.results.extend(later.results);
+    }
+
     /// Prints each test program's summary line again, then one line for all of them.
     pub(super) fn print(&self) {
         println!();
@@ -78,6 +87,16 @@ mod tests {
             format!("{RESULT} (Running unittests src/lib.rs (target/debug/deps/a-1))")
         );
         assert_eq!(totals.results[1], format!("{RESULT} (Doc-tests storage_core)"));
+    }
+
+    #[test]
+    fn what_runs_later_is_no_longer_skipped() {
+        let (mut totals, mut later) = (Totals::default(), Totals::default());
+        totals.read_line("test result: ok. 7 passed; 0 failed; 3 ignored; 0 measured; 1 filtered out");
+        later.read_line("test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 8 filtered out");
+        totals.catch_up(later);
+        assert_eq!((totals.passed, totals.failed, totals.skipped), (8, 1, 2));
+        assert_eq!(totals.results.len(), 2);
     }
 
     #[test]
