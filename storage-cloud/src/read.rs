@@ -16,8 +16,9 @@ use crate::write::is_missing;
 /// How often a read begins anew because the object was replaced under it.
 const MAX_ATTEMPTS: usize = 5;
 
-/// Servers read the numbers of a range as signed, and pass over a range they cannot read.
-const FARTHEST: u64 = i64::MAX as u64;
+/// Beyond any object (Azure's largest has 190 TiB). Servers that read the numbers of a range as signed, or as floating point, pass over
+/// one they cannot read.
+const FARTHEST: u64 = 1 << 48;
 
 /// What one request of a read came to.
 enum Got {
