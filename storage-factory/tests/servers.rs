@@ -4,9 +4,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use conformance_tests::{Harness, Label, Place, absent, trials};
+use conformance_tests::{Harness, Label, Place, Waiver, absent, trials};
 use storage_core::{Composed, Result, StorageAdapter};
-use test_servers::{Kind, Places, Servers, run};
+use test_servers::{Kind, Places, Servers, run, waivers};
 
 #[derive(Clone)]
 struct Pair {
@@ -30,6 +30,10 @@ impl Harness for Pair {
     async fn wipe(&self, place: &Place) -> Result<()> {
         self.objects.wipe(place.as_str()).await?;
         self.documents.wipe(place.as_str()).await
+    }
+
+    fn waivers(&self) -> &[Waiver] {
+        waivers(self.documents.server())
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use test_servers::{Kind, suite};
+use test_servers::{Kind, suite, waivers};
 
 fn main() -> ExitCode {
-    suite(&[Kind::Mongo], |_| &[])
+    suite(&[Kind::Mongo], waivers)
 }

@@ -40,6 +40,8 @@ mod state;
 mod suite;
 mod table;
 mod tool;
+#[cfg(feature = "suite")]
+mod waivers;
 
 pub use self::kind::Kind;
 pub use self::lifecycle::{down, is_up, logs, status, up};
@@ -52,6 +54,8 @@ pub use self::server::{How, Server};
 pub use self::servers::{Missing, Servers};
 #[cfg(feature = "suite")]
 pub use self::suite::suite;
+#[cfg(feature = "suite")]
+pub use self::waivers::waivers;
 
 pub use libtest_mimic::Trial;
 
