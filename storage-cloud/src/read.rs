@@ -185,7 +185,12 @@ impl Client {
             (Err(error), reply) if is_missing(&error, &reply) => Ok(Got::Missing),
             (Err(object_store::Error::NotModified { .. }), _) => Ok(Got::NotModified),
             (Err(object_store::Error::Precondition { .. }), _) => Ok(Got::Elsewhere),
-            (Err(_), reply) if ranged && reply.status == Some(416) => Ok(Got::Elsewhere),
+            // A range that begins at the end or behind it: 416, or an answer that fits no range (Azurite's).
+            (Err(_), reply)
+                if ranged && reply.transport.is_none() && matches!(reply.status, Some(200 | 206 | 416)) =>
+            {
+                Ok(Got::Elsewhere)
+            }
             (Err(error), reply) => Err(failed(&error, &reply)),
         }
     }
