@@ -188,3 +188,52 @@ fn listens(server: &Server) -> Result<(), String> {
     }
     Err(last)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn started(program: Native) -> Server {
+        Server {
+            kind: program.kind(),
+            name: program.name().to_owned(),
+            version: program.version().to_owned(),
+            says: String::new(),
+            how: How::Native,
+            url: "s3://bucket".to_owned(),
+            credentials: program.credentials(),
+            program: Some(program),
+            process: None,
+            container: None,
+            log: None,
+            data: None,
+        }
+    }
+
+    #[test]
+    fn careless_servers_are_given_to_nobody_who_does_not_ask_for_them() {
+        let missing = Missing {
+            kind: Kind::S3,
+            name: Native::S3sFs.name().to_owned(),
+            reason: "it did not start".to_owned(),
+            program: Some(Native::S3sFs),
+        };
+        let servers = Servers {
+            servers: vec![started(Native::Moto), started(Native::Garage)],
+            missing: vec![missing.clone()],
+        };
+        let names: Vec<String> = servers
+            .of(Kind::S3)
+            .into_iter()
+            .map(|server| server.name)
+            .collect();
+        assert_eq!(names, ["moto"]);
+        assert_eq!(servers.missing(Kind::S3), []);
+        match servers.careless().as_slice() {
+            [Ok(garage), Err(s3s_fs)] => {
+                assert_eq!((garage.name.as_str(), s3s_fs), ("Garage", &missing));
+            }
+            others => panic!("{others:?}"),
+        }
+    }
+}

@@ -121,7 +121,7 @@ async fn images_that_cannot_be_pulled_give_way_to_native_servers() {
     let daemon = Daemon::start(&[]).await;
     let machine = Machine::new(&daemon.url);
 
-    let (up, table, errors) = machine.word("up", &[]).await;
+    let (up, table, errors) = machine.words("up", &[]).await;
     assert!(up, "{errors}");
     assert!(daemon.was_asked("GET _ping"));
     for image in ["mongo", "minio", "azurite"] {
@@ -146,7 +146,7 @@ async fn images_that_cannot_be_pulled_give_way_to_native_servers() {
         assert!(table.contains(line), "{line}\n{table}");
     }
 
-    let (up, _, errors) = machine.word("up", &[("STORAGE_REQUIRE", "mongo,gcs")]).await;
+    let (up, _, errors) = machine.words("up", &[("STORAGE_REQUIRE", "mongo,gcs")]).await;
     assert!(!up);
     assert!(
         errors.contains("STORAGE_REQUIRE asks for mongo, which"),
@@ -161,7 +161,7 @@ async fn a_container_is_used_kept_and_removed() {
     let daemon = Daemon::start(&[("minio", port)]).await;
     let machine = Machine::new(&daemon.url);
 
-    let (up, table, errors) = machine.word("up", &[]).await;
+    let (up, table, errors) = machine.words("up", &[]).await;
     assert!(up, "{errors}");
     let line = table.lines().find(|line| line.contains("MinIO")).unwrap();
     assert!(line.contains("docker"), "{line}");
@@ -172,13 +172,13 @@ async fn a_container_is_used_kept_and_removed() {
         "it ended with the program that started it"
     );
 
-    let (again, _, errors) = machine.word("up", &[]).await;
+    let (again, _, errors) = machine.words("up", &[]).await;
     assert!(again, "{errors}");
     let created =
         |request: &&String| request.starts_with("POST containers/create") && request.contains("minio");
     assert_eq!(daemon.asked.lock().unwrap().iter().filter(created).count(), 1);
 
-    let (down, _, errors) = machine.word("down", &[]).await;
+    let (down, _, errors) = machine.words("down", &[]).await;
     assert!(down, "{errors}");
     assert!(daemon.was_asked("DELETE containers/minio?v=true&force=true"));
     assert!(!machine.state().exists());
@@ -187,7 +187,7 @@ async fn a_container_is_used_kept_and_removed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_daemon_is_said() {
     let machine = Machine::new(NO_DOCKER);
-    let (up, table, errors) = machine.word("up", &[]).await;
+    let (up, table, errors) = machine.words("up", &[]).await;
     assert!(up, "{errors}");
     assert!(errors.contains("no Docker daemon answers"), "{errors}");
     assert!(table.contains("in-repo GCS emulation"), "{table}");

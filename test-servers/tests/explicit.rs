@@ -22,7 +22,7 @@ async fn one_that_answers_is_taken() {
         ("STORAGE_TEST_S3_URL", url.as_str()),
         ("STORAGE_REQUIRE", "s3"),
     ];
-    let (up, table, errors) = machine.word("up", &environment).await;
+    let (up, table, errors) = machine.words("up", &environment).await;
     assert!(up, "{errors}");
     let lines: Vec<&str> = table.lines().filter(|line| line.starts_with("s3 ")).collect();
     assert!(
@@ -36,7 +36,7 @@ async fn one_that_does_not_answer_is_a_failure() {
     let machine = Machine::new(NO_DOCKER);
     // Port 1, tcpmux, is served nowhere.
     let url = "mongodb://ada:secret@127.0.0.1:1/app?directConnection=true";
-    let (up, table, errors) = machine.word("up", &[("STORAGE_TEST_MONGODB_URL", url)]).await;
+    let (up, table, errors) = machine.words("up", &[("STORAGE_TEST_MONGODB_URL", url)]).await;
     assert!(!up);
     let named = "STORAGE_TEST_MONGODB_URL names mongodb://127.0.0.1:1/app";
     assert!(errors.contains(named), "{errors}");
@@ -52,7 +52,7 @@ async fn one_that_does_not_answer_is_a_failure() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_word_that_is_no_kind_is_refused() {
     let machine = Machine::new(NO_DOCKER);
-    let (up, _, errors) = machine.word("up", &[("STORAGE_REQUIRE", "mongodb")]).await;
+    let (up, _, errors) = machine.words("up", &[("STORAGE_REQUIRE", "mongodb")]).await;
     assert!(!up);
     assert!(errors.contains("`mongodb` is no kind of server"), "{errors}");
 }

@@ -27,15 +27,15 @@ impl Machine {
     }
 
     /// Runs the program: whether it succeeded, its output and its errors.
-    pub(crate) async fn word(&self, word: &str, environment: &[(&str, &str)]) -> (bool, String, String) {
-        let output = tokio::task::block_in_place(|| self.run(word, environment));
+    pub(crate) async fn words(&self, words: &str, environment: &[(&str, &str)]) -> (bool, String, String) {
+        let output = tokio::task::block_in_place(|| self.run(words, environment));
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (output.status.success(), text(output.stdout), text(output.stderr))
     }
 
-    fn run(&self, word: &str, environment: &[(&str, &str)]) -> Output {
+    fn run(&self, words: &str, environment: &[(&str, &str)]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_storage-test-servers"))
-            .arg(word)
+            .args(words.split(' '))
             .env_clear()
             .env("PATH", self.home.path().join("bin"))
             .env("HOME", self.home.path())
