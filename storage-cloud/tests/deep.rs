@@ -34,7 +34,6 @@ async fn found_out(server: Server) {
         let error = refused.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
         assert!(error.to_string().contains(&endpoint), "{error}");
-        println!("{error}");
     }
     let found = storage.read(Area::Objects, &key, ReadRequest::default()).await;
     assert_eq!(found.unwrap().unwrap().bytes, "first");

@@ -190,10 +190,11 @@ fn listens(server: &Server) -> Result<(), String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn started(program: Native) -> Server {
+    /// A server as `up` writes it down.
+    pub(crate) fn started(program: Native) -> Server {
         Server {
             kind: program.kind(),
             name: program.name().to_owned(),
