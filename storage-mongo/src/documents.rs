@@ -10,7 +10,7 @@ use mongodb::IndexModel;
 use mongodb::bson::{Document, doc};
 use mongodb::options::IndexOptions;
 use storage_core::{
-    Condition, DeleteDocumentRequest, DocumentId, Error, ErrorKind, Name, PutRequest, Result, Retry,
+    Applied, Condition, DeleteDocumentRequest, DocumentId, Error, ErrorKind, Name, PutRequest, Result, Retry,
     StoredDocument, Timestamp, Version,
 };
 
@@ -107,14 +107,17 @@ enum Outcome {
 
 /// Writes one document that no guard concerns.
 pub(crate) async fn put(inner: &Inner, name: &Name, request: &PutRequest) -> Result<Version> {
+    // One for all attempts: whatever was answered, a document of this version is this write.
+    let version = Version::random();
+    let stored = encode(&request.id, &version, request.expires_at, &request.body)?;
     for _ in 0..ATTEMPTS {
         check(inner, name, request).await?;
-        let version = Version::random();
-        let stored = encode(&request.id, &version, request.expires_at, &request.body)?;
         let outcome = match &request.condition {
             Condition::Always => put_always(inner, name, request, &stored).await?,
-            Condition::IfAbsent => put_if_absent(inner, name, request, &stored).await?,
-            Condition::IfVersion(expected) => put_if_version(inner, name, request, expected, &stored).await?,
+            Condition::IfAbsent => put_if_absent(inner, name, request, &version, &stored).await?,
+            Condition::IfVersion(expected) => {
+                put_if_version(inner, name, request, expected, &version, &stored).await?
+            }
         };
         if let Outcome::Done = outcome {
             if request.expires_at.is_some() {
@@ -172,6 +175,7 @@ async fn put_if_absent(
     inner: &Inner,
     name: &Name,
     request: &PutRequest,
+    ours: &Version,
     stored: &RawDocumentBuf,
 ) -> Result<Outcome> {
     let mut filter = expired(request.now);
@@ -180,14 +184,16 @@ async fn put_if_absent(
     match upsert(inner, name, filter, stored).await? {
         None => Ok(Outcome::Done),
         Some(duplicate) if duplicate.is_id() => {
-            let current = current(inner, name, &request.id).await?;
+            let current = unless_lost(current(inner, name, &request.id).await)?;
             match current.filter(|stored| stored.is_live(request.now)) {
+                // The driver sends a write again whose answer was lost; a server that forgot the first then sees it twice.
+                Some(found) if found.document.version == *ours => Ok(Outcome::Done),
                 Some(_) => Err(Error::already_exists()),
                 None => Ok(Outcome::Again),
             }
         }
         Some(duplicate) => {
-            let current = current(inner, name, &request.id).await?;
+            let current = unless_lost(current(inner, name, &request.id).await)?;
             if current.is_some_and(|stored| stored.is_live(request.now)) {
                 return Err(Error::already_exists());
             }
@@ -201,6 +207,7 @@ async fn put_if_version(
     name: &Name,
     request: &PutRequest,
     expected: &Version,
+    ours: &Version,
     stored: &RawDocumentBuf,
 ) -> Result<Outcome> {
     if let Some(version) = version_value(expected) {
@@ -213,7 +220,13 @@ async fn put_if_version(
             Replaced::Duplicate(duplicate) => return give_way(inner, name, request, &duplicate).await,
         }
     }
-    let current = current(inner, name, &request.id).await?;
+    let current = unless_lost(current(inner, name, &request.id).await)?;
+    if current
+        .as_ref()
+        .is_some_and(|stored| stored.document.version == *ours)
+    {
+        return Ok(Outcome::Done);
+    }
     let current = current.filter(|stored| stored.is_live(request.now));
     request
         .condition
@@ -222,6 +235,15 @@ async fn put_if_version(
         Some(whole) => put_over(inner, name, request, &whole, stored).await,
         None => Ok(Outcome::Again),
     }
+}
+
+/// What is there after a write was refused, which may have been done before when it was sent the first time: where that cannot be seen,
+/// nobody knows.
+fn unless_lost<T>(looked: Result<T>) -> Result<T> {
+    looked.map_err(|error| match error.kind() {
+        ErrorKind::Corrupt => error,
+        _ => error.with_applied(Applied::Unknown),
+    })
 }
 
 /// Over a document of another program, if it is still what was read.

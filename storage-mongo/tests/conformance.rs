@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use test_servers::{Kind, suite, waivers};
+use test_servers::{Kind, suite};
 
 fn main() -> ExitCode {
-    suite(&[Kind::Mongo], waivers)
+    suite(&[Kind::Mongo])
 }

@@ -2,21 +2,30 @@
 //! handle goes on without being opened anew.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use storage_core::bson::rawdoc;
 use storage_core::{
-    AppendRequest, Applied, Area, Bytes, Key, Name, ReadRequest, StorageAdapter, StorageBackend,
-    WriteRequest, random_u128,
+    AppendRequest, Applied, Area, Bytes, Clock, Condition, DocumentId, Key, Name, PutRequest, ReadRequest,
+    StorageAdapter, StorageBackend, SystemClock, Timestamp, Version, WriteRequest, random_u128,
 };
 use storage_mongo::{Mongo, MongoConfig};
-use test_servers::Native;
+use test_servers::{Native, run_natives, trial};
 
 /// How often the server is killed.
 const KILLS: usize = 3;
 /// How many entries each life of the server acknowledges at least before it is killed.
 const ENTRIES_PER_LIFE: usize = 20;
 
-/// What became of the entries of one log and of one object.
+fn main() -> ExitCode {
+    run_natives(&[Native::Secantus], |native| {
+        let name = format!("{}::what_was_acknowledged_survives_the_kill", native.name());
+        vec![trial(name.to_lowercase(), move || killed(native))]
+    })
+}
+
+/// What became of what was written.
 #[derive(Default)]
 struct Told {
     /// Where an entry landed that was acknowledged.
@@ -25,6 +34,35 @@ struct Told {
     refused: Vec<String>,
     /// The last object that was acknowledged.
     object: Option<usize>,
+    /// Documents that were created, as far as is known.
+    documents: Vec<(DocumentId, Fate)>,
+    /// The count in a document that is only ever changed over the version that was read, and how often that was acknowledged.
+    counter: Counter,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Fate {
+    Acknowledged,
+    Refused,
+    Unknown,
+}
+
+#[derive(Default)]
+struct Counter {
+    acknowledged: i64,
+    unknown: i64,
+}
+
+fn now() -> Timestamp {
+    SystemClock::default().now()
+}
+
+fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+fn id(text: &str) -> DocumentId {
+    DocumentId::new(text).unwrap()
 }
 
 /// Appends and writes until so many entries more are acknowledged.
@@ -38,7 +76,7 @@ async fn load(mongo: &Mongo, told: &mut Told, enough: usize) {
         let number = told.acknowledged.len() + told.refused.len();
         let text = format!("{number}-{:x}", random_u128());
         let request = AppendRequest::new(vec![Bytes::from(text.clone())]);
-        match mongo.append(&Name::new("log").unwrap(), request).await {
+        match mongo.append(&name("log"), request).await {
             Ok(appended) => told.acknowledged.push((appended.first, text)),
             Err(error) if error.applied() == Applied::No => told.refused.push(text),
             Err(_) => {}
@@ -53,15 +91,49 @@ async fn load(mongo: &Mongo, told: &mut Told, enough: usize) {
         {
             told.object = Some(number);
         }
+        create(mongo, told).await;
+        count(mongo, &mut told.counter).await;
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_was_acknowledged_survives_the_kill_of_the_server() {
-    let directory = std::env::temp_dir().join(format!("storage-mongo-killed-{:032x}", random_u128()));
-    let Some(mut server) = Native::Secantus.spawn_if_installed(&directory).await else {
+/// Makes a document of a new id.
+async fn create(mongo: &Mongo, told: &mut Told) {
+    let id = id(&format!("{:x}", random_u128()));
+    let mut request = PutRequest::new(id.clone(), rawdoc! { "whole": true }, now());
+    request.condition = Condition::IfAbsent;
+    let fate = match mongo.put(&name("created"), request).await {
+        Ok(_) => Fate::Acknowledged,
+        Err(error) if error.applied() == Applied::No => Fate::Refused,
+        Err(_) => Fate::Unknown,
+    };
+    told.documents.push((id, fate));
+}
+
+/// Counts one up, over the version that is there.
+async fn count(mongo: &Mongo, counter: &mut Counter) {
+    let Ok(found) = read_counter(mongo).await else {
         return;
     };
+    let (counted, condition) = found.map_or((0, Condition::IfAbsent), |(counted, version)| {
+        (counted, Condition::IfVersion(version))
+    });
+    let mut request = PutRequest::new(id("counter"), rawdoc! { "n": counted + 1 }, now());
+    request.condition = condition;
+    match mongo.put(&name("counters"), request).await {
+        Ok(_) => counter.acknowledged += 1,
+        Err(error) if error.applied() == Applied::No => {}
+        Err(_) => counter.unknown += 1,
+    }
+}
+
+async fn read_counter(mongo: &Mongo) -> storage_core::Result<Option<(i64, Version)>> {
+    let found = mongo.get(&name("counters"), &id("counter"), now()).await?;
+    Ok(found.map(|found| (found.body.get_i64("n").unwrap(), found.version)))
+}
+
+async fn killed(native: Native) {
+    let directory = std::env::temp_dir().join(format!("storage-mongo-killed-{:032x}", random_u128()));
+    let mut server = native.spawn(&directory).await.unwrap();
     let config = MongoConfig::new(server.url()).database("killed");
     let mongo = Mongo::connect(config).await.unwrap();
     let mut told = Told::default();
@@ -74,44 +146,62 @@ async fn what_was_acknowledged_survives_the_kill_of_the_server() {
         };
         futures::join!(load(&mongo, &mut told, enough), killing);
     }
+    check_log(&mongo, &told).await;
+    check_object(&mongo, &told).await;
+    check_documents(&mongo, &told).await;
+    server.kill().await.unwrap();
+    std::fs::remove_dir_all(&directory).unwrap();
+    std::fs::remove_file(directory.with_extension("log")).unwrap();
+}
+
+async fn check_log(mongo: &Mongo, told: &Told) {
     let mut found = Vec::new();
     loop {
         let from = found.len() as u64;
-        let page = mongo
-            .read_log(&Name::new("log").unwrap(), from, 1000)
-            .await
-            .unwrap();
+        let page = mongo.read_log(&name("log"), from, 1000).await.unwrap();
         if page.entries.is_empty() {
             break;
         }
         found.extend(page.entries.into_iter().map(|entry| entry.bytes));
     }
     for (at, text) in &told.acknowledged {
-        assert_eq!(
-            found[usize::try_from(*at).unwrap()],
-            text.as_bytes(),
-            "entry {at}"
-        );
+        let entry = &found[usize::try_from(*at).unwrap()];
+        assert_eq!(entry, text.as_bytes(), "entry {at}");
     }
     for text in &told.refused {
-        assert!(
-            !found.iter().any(|entry| entry == text.as_bytes()),
-            "{text} was refused"
-        );
+        let there = found.iter().any(|entry| entry == text.as_bytes());
+        assert!(!there, "{text} was refused");
     }
-    let read = mongo
-        .read(
-            Area::Objects,
-            &Key::new("object").unwrap(),
-            ReadRequest::default(),
-        )
-        .await;
+}
+
+async fn check_object(mongo: &Mongo, told: &Told) {
+    let key = Key::new("object").unwrap();
+    let read = mongo.read(Area::Objects, &key, ReadRequest::default()).await;
     let bytes = read.unwrap().unwrap().bytes;
+    let whole = bytes.len() == 300 * 1024 && bytes.iter().all(|byte| *byte == bytes[0]);
+    assert!(whole, "a torn object");
     assert!(
-        bytes.len() == 300 * 1024 && bytes.iter().all(|byte| *byte == bytes[0]),
-        "a torn object"
+        Some(usize::from(bytes[0])) >= told.object,
+        "an object that was replaced since"
     );
-    assert!(Some(usize::from(bytes[0])) >= told.object, "an object that was replaced since");
-    server.kill().await.unwrap();
-    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+async fn check_documents(mongo: &Mongo, told: &Told) {
+    for (id, fate) in &told.documents {
+        let found = mongo.get(&name("created"), id, now()).await.unwrap();
+        match fate {
+            Fate::Acknowledged => assert_eq!(found.unwrap().body, rawdoc! { "whole": true }, "{id}"),
+            Fate::Refused => assert!(found.is_none(), "{id} was refused"),
+            Fate::Unknown => {}
+        }
+    }
+    let (counted, _) = read_counter(mongo).await.unwrap().unwrap();
+    let Counter {
+        acknowledged,
+        unknown,
+    } = told.counter;
+    assert!(
+        (acknowledged..=acknowledged + unknown).contains(&counted),
+        "{counted} is not {acknowledged} and some of {unknown}"
+    );
 }

@@ -1,53 +1,88 @@
-//! A database of a test's own on each server there is.
+//! A database of a test's own, and what tests need of the server it is on.
 
 use std::time::{Duration, Instant};
 
+use futures::future::LocalBoxFuture;
 use mongodb::{Client, Database};
-use storage_core::{StorageBackend, random_u128};
+use storage_core::random_u128;
 use storage_mongo::{Mongo, MongoConfig};
-use test_servers::{Kind, Server, Servers};
+use test_servers::Server;
 
 /// How long a condition is waited for before the test fails: far beyond what a loaded machine takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A test: its name, what it needs, and the check in a place.
+#[derive(Clone, Copy)]
+pub(crate) struct Law {
+    pub(crate) name: &'static str,
+    pub(crate) needs: Needs,
+    pub(crate) check: for<'a> fn(&'a Place) -> LocalBoxFuture<'a, ()>,
+}
+
+/// What a test needs of the server.
+#[derive(Clone, Copy)]
+pub(crate) enum Needs {
+    Nothing,
+    /// Updates that decide and write in one step.
+    Atomic,
+    /// Also transactions.
+    Transactions,
+    /// A server whose updates are not atomic, to see that it is found out.
+    Careless,
+}
+
+impl Law {
+    /// FerretDB 1 updates in two steps and has no transactions. Every other server is to have both: where it does not, tests fail.
+    pub(crate) fn is_for(&self, server: &Server) -> bool {
+        match self.needs {
+            Needs::Nothing => true,
+            Needs::Atomic | Needs::Transactions => server.name != "FerretDB",
+            Needs::Careless => server.name == "FerretDB",
+        }
+    }
+}
+
+/// The tests of a file, each an `async fn` that takes a [`Place`].
+macro_rules! laws {
+    ($($needs:ident: $check:ident,)*) => {
+        pub(crate) const LAWS: &[$crate::place::Law] = &[$($crate::place::Law {
+            name: stringify!($check),
+            needs: $crate::place::Needs::$needs,
+            check: |place| Box::pin($check(place)),
+        }),*];
+    };
+}
+pub(crate) use laws;
+
 /// A database of a test's own.
 pub(crate) struct Place {
-    url: String,
+    pub(crate) server: Server,
     name: String,
     client: Client,
 }
 
-/// Runs a test on each server that speaks MongoDB's protocol, in a database that is dropped at the end.
-pub(crate) fn on_every_server<F: Future<Output = ()>>(name: &str, test: impl Fn(std::sync::Arc<Place>) -> F) {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    for server in Servers::load().unwrap().of(Kind::Mongo) {
-        runtime.block_on(async {
-            let place = std::sync::Arc::new(Place::on(&server, name).await);
-            eprintln!("on {} {}", server.name, server.version);
-            test(std::sync::Arc::clone(&place)).await;
-            place.client.database(&place.name).drop().await.unwrap();
-        });
-    }
-}
-
 impl Place {
-    async fn on(server: &Server, name: &str) -> Self {
+    pub(crate) async fn on(server: Server) -> Self {
         Self {
-            url: server.url.clone(),
-            name: format!("{name}-{:08x}", random_u128() >> 96),
             client: Client::with_uri_str(&server.url).await.unwrap(),
+            name: format!("t{:016x}", random_u128() >> 64),
+            server,
         }
     }
 
     pub(crate) fn config(&self) -> MongoConfig {
-        MongoConfig::new(&self.url).database(&self.name)
+        self.config_at(&self.server.url)
+    }
+
+    /// The same database by another way.
+    pub(crate) fn config_at(&self, url: &str) -> MongoConfig {
+        MongoConfig::new(url).database(&self.name)
     }
 
     pub(crate) async fn connect(&self) -> Mongo {
         Mongo::connect(self.config()).await.unwrap()
     }
 
-    #[allow(dead_code, reason = "each test file uses its part")]
     pub(crate) async fn connect_with(&self, change: impl FnOnce(MongoConfig) -> MongoConfig) -> Mongo {
         Mongo::connect(change(self.config())).await.unwrap()
     }
@@ -57,14 +92,12 @@ impl Place {
         self.client.database(&self.name)
     }
 
-    /// Whether the server decides and writes in one step.
-    #[allow(dead_code, reason = "each test file uses its part")]
-    pub(crate) fn is_atomic(&self, mongo: &Mongo) -> bool {
-        mongo.declaration().objects.compare_and_swap.is_present()
+    /// Removes all that is in the database.
+    pub(crate) async fn empty(&self) {
+        self.database().drop().await.unwrap();
     }
 
     /// Waits until something is so.
-    #[allow(dead_code, reason = "each test file uses its part")]
     pub(crate) async fn until(&self, so: impl AsyncFn() -> bool) {
         let begun = Instant::now();
         while !so().await {

@@ -1,33 +1,18 @@
 //! What MongoDB answers is what the reference adapter answers: the same operations on both, the same answers but for versions.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+mod random;
 
-mod common;
-
-use storage_core::bson::{Binary, Bson, RawDocumentBuf, doc, oid::ObjectId, spec::BinarySubtype};
 use storage_core::{
-    BatchOperation, BatchRequest, Comparison, Condition, DeleteDocumentRequest, Direction, DocumentId, Error,
-    Filter, FindRequest, Index, Memory, Name, PutRequest, Sort, StorageAdapter, StorageBackend, Timestamp,
-    Version,
+    BatchOperation, BatchRequest, Condition, DeleteDocumentRequest, Direction, DocumentId, Error,
+    FindRequest, Index, Memory, Name, PutRequest, Sort, StorageAdapter, StorageBackend, Timestamp, Version,
 };
 use storage_mongo::Mongo;
 
-use self::common::on_every_server;
+use self::random::{Random, body, filter};
+use crate::place::{Place, laws};
 
-/// A small generator (xorshift), so that a failure repeats.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % bound
-    }
-
-    fn pick<T: Clone>(&mut self, from: &[T]) -> T {
-        from[usize::try_from(self.below(from.len() as u64)).unwrap()].clone()
-    }
+laws! {
+    Transactions: the_same_answers_as_the_reference,
 }
 
 /// The versions of one id, or key, on both sides.
@@ -39,134 +24,6 @@ struct Pair {
     random: Random,
     documents: std::collections::HashMap<String, Versions>,
     now: i64,
-}
-
-fn value(random: &mut Random) -> Bson {
-    match random.below(14) {
-        0 => Bson::Null,
-        1 => Bson::Boolean(random.below(2) == 0),
-        2 => Bson::Double(random.pick(&[0.5, -0.0, f64::NAN, f64::NEG_INFINITY, 1e300, 3.0])),
-        3 | 4 => Bson::String(
-            random
-                .pick(&["", "a", "ab", "é", "\u{1}", "$x", "'", "a\0", "😀"])
-                .to_owned(),
-        ),
-        5 => Bson::DateTime(storage_core::bson::DateTime::from_millis(
-            i64::try_from(random.below(4)).unwrap(),
-        )),
-        6 => {
-            let (subtype, bytes) = random.pick(&[
-                (BinarySubtype::Generic, vec![]),
-                (BinarySubtype::Generic, vec![0]),
-                (BinarySubtype::Generic, vec![1, 2]),
-                (BinarySubtype::Uuid, vec![0; 16]),
-            ]);
-            Bson::Binary(Binary { subtype, bytes })
-        }
-        7 => Bson::ObjectId(ObjectId::from_bytes([u8::try_from(random.below(3)).unwrap(); 12])),
-        8 => random
-            .pick(&[
-                doc! {},
-                doc! { "$gt": 1_i64 },
-                doc! { "x.y": [1_i64, { "%": null }] },
-                doc! { "": "" },
-            ])
-            .into(),
-        _ => Bson::Int64(i64::try_from(random.below(5)).unwrap() - 1),
-    }
-}
-
-/// The fields of documents, with names that mean something to MongoDB.
-const FIELDS: [&str; 5] = ["a", "b", "c", "$d.e", "%"];
-
-fn body(random: &mut Random) -> RawDocumentBuf {
-    let mut body = doc! {};
-    for field in FIELDS {
-        if random.below(5) > 0 {
-            body.insert(field, value(random));
-        }
-    }
-    if random.below(3) > 0 {
-        body.insert("inner", doc! { "x": value(random), "": value(random) });
-    }
-    if random.below(3) > 0 {
-        let length = random.below(4);
-        body.insert("tags", Bson::Array((0..length).map(|_| value(random)).collect()));
-    }
-    if random.below(30) == 0 {
-        body.insert("a", Bson::Array(vec![Bson::Int64(1)]));
-    }
-    if random.below(30) == 0 {
-        body.insert("inner", Bson::Array(vec![doc! { "x": 1_i64 }.into()]));
-    }
-    let body = RawDocumentBuf::try_from(&body).unwrap();
-    storage_core::value::canonical(body).unwrap()
-}
-
-fn filter(random: &mut Random, depth: u32) -> Filter {
-    let field = |random: &mut Random| {
-        random
-            .pick(&[
-                "a",
-                "b",
-                "c",
-                r"$d\.e",
-                "%",
-                "inner.x",
-                "inner.",
-                "tags",
-                "missing",
-                "_id",
-                "_storage.version",
-            ])
-            .into()
-    };
-    match random.below(if depth == 0 { 7 } else { 11 }) {
-        0 => Filter::All,
-        1 => Filter::In {
-            field: field(random),
-            values: sorted((0..random.below(4)).map(|_| value(random)).collect()),
-        },
-        2 => Filter::Prefix {
-            field: field(random),
-            prefix: random.pick(&["", "a", "é"]).to_owned(),
-        },
-        3 | 4 => {
-            let value = value(random);
-            let mut comparisons = vec![Comparison::Eq, Comparison::Eq, Comparison::Ne];
-            // A range over a document is refused above all backends.
-            if !matches!(value, Bson::Document(_)) {
-                comparisons.extend([Comparison::Lt, Comparison::Le, Comparison::Gt, Comparison::Ge]);
-            }
-            Filter::Compare {
-                field: field(random),
-                comparison: random.pick(&comparisons),
-                value,
-            }
-        }
-        5 => Filter::Exists {
-            field: field(random),
-            exists: random.below(2) == 0,
-        },
-        6 => Filter::NotIn {
-            field: field(random),
-            values: sorted((0..random.below(3)).map(|_| value(random)).collect()),
-        },
-        7 => Filter::Not(Box::new(filter(random, depth - 1))),
-        8 => filter(random, depth - 1).or(filter(random, depth - 1)),
-        _ => filter(random, depth - 1).and(filter(random, depth - 1)),
-    }
-}
-
-/// As `Storage` hands lists over: in order, without duplicates.
-fn sorted(values: Vec<Bson>) -> Vec<Bson> {
-    let mut encoded: Vec<_> = values
-        .into_iter()
-        .map(|value| (storage_core::encode_bson(&value), value))
-        .collect();
-    encoded.sort_by(|a, b| a.0.cmp(&b.0));
-    encoded.dedup_by(|a, b| a.0 == b.0);
-    encoded.into_iter().map(|(_, value)| value).collect()
 }
 
 fn same_error(memory: &Error, mongo: &Error, what: &str) {
@@ -439,16 +296,13 @@ impl Pair {
     }
 }
 
-#[tokio::test]
-async fn the_same_answers_as_the_reference() {
-    on_every_server(async |place| {
-        for seed in 1..=3 {
-            let mut pair = Pair::new(seed, place.open(&format!("same{seed}")).await).await;
-            for _ in 0..300 {
-                pair.step().await;
-            }
-            pair.mongo.close().await.unwrap();
+async fn the_same_answers_as_the_reference(place: &Place) {
+    for seed in 1..=3 {
+        let mut pair = Pair::new(seed, place.connect().await).await;
+        for _ in 0..300 {
+            pair.step().await;
         }
-    })
-    .await;
+        pair.mongo.close().await.unwrap();
+        place.empty().await;
+    }
 }

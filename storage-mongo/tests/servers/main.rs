@@ -1,0 +1,73 @@
+//! What the public suite cannot see because it looks from outside, on every server that speaks MongoDB's protocol: what is in the database,
+//! what crashes leave, what other programs write, and what a network does. Each test has a database of its own.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod documents;
+mod faults;
+mod foreign;
+mod logs;
+mod objects;
+mod place;
+mod refused;
+
+use std::process::ExitCode;
+
+use test_servers::{Kind, Server, Trial, run, trial};
+
+use crate::place::{Law, Place};
+
+const LAWS: &[(&str, &[Law])] = &[
+    ("documents", documents::LAWS),
+    ("faults::documents", faults::documents::LAWS),
+    ("faults::indexes", faults::indexes::LAWS),
+    ("faults::logs", faults::logs::LAWS),
+    ("faults::objects", faults::objects::LAWS),
+    ("foreign", foreign::LAWS),
+    ("foreign::indexes", foreign::indexes::LAWS),
+    ("logs", logs::LAWS),
+    ("objects", objects::LAWS),
+    ("objects::uploads", objects::uploads::LAWS),
+    ("refused", refused::LAWS),
+];
+
+fn main() -> ExitCode {
+    run(&[Kind::Mongo], on_server, absent)
+}
+
+fn each_law() -> impl Iterator<Item = (String, Law)> {
+    LAWS.iter().flat_map(|(file, laws)| {
+        laws.iter()
+            .map(move |law| (format!("{file}::{}", law.name), *law))
+    })
+}
+
+/// The tests of what the server can do.
+fn on_server(server: Server) -> Vec<Trial> {
+    each_law()
+        .filter(|(_, law)| law.is_for(&server))
+        .map(|(name, law)| {
+            let server = server.clone();
+            trial(
+                format!("{}::{name}", server.name.to_lowercase()),
+                move || async move {
+                    let place = Place::on(server).await;
+                    (law.check)(&place).await;
+                    place.empty().await;
+                },
+            )
+        })
+        .collect()
+}
+
+/// What is not there never counts as passed.
+fn absent(server: &str, reason: &str) -> Vec<Trial> {
+    let absent = |(name, _): (String, Law)| {
+        let reason = reason.to_owned();
+        Trial::test(format!("{}::{name}", server.to_lowercase()), move || {
+            Err(reason.into())
+        })
+        .with_kind("not available")
+        .with_ignored_flag(true)
+    };
+    each_law().map(absent).collect()
+}
