@@ -53,9 +53,9 @@ pub use self::programs::{run, run_careless, run_natives, trial};
 pub use self::server::{How, Server};
 pub use self::servers::{Missing, Servers};
 #[cfg(feature = "suite")]
-pub use self::suite::suite;
+pub use self::suite::{suite, tier, up_to};
 #[cfg(feature = "suite")]
-pub use self::waivers::waivers;
+pub use self::waivers::{object_waivers, waivers};
 
 pub use libtest_mimic::Trial;
 

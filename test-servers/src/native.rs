@@ -12,7 +12,6 @@ use tokio::process::Command;
 use crate::address::{self, S3_KEY, S3_SECRET};
 use crate::install::{self, Source};
 use crate::process::Process;
-use crate::servers::not_available;
 use crate::{Kind, Result};
 
 /// A server that runs without Docker.
@@ -149,22 +148,6 @@ impl Native {
     pub async fn spawn(self, data: &Path) -> Result<Process> {
         let install = install::installed(self).await?;
         Process::start(self, &install, data).await
-    }
-
-    /// The same for a test that is left out where the server is not installed, which is said on standard error.
-    /// [`run_natives`](crate::run_natives) makes tests that are counted as ignored.
-    ///
-    /// # Panics
-    /// When it is not installed and `STORAGE_REQUIRE` names its kind; and when it is installed and does not start.
-    pub async fn spawn_if_installed(self, data: &Path) -> Option<Process> {
-        if let Err(reason) = install::installed(self).await {
-            not_available(self.kind(), &reason.to_string());
-            return None;
-        }
-        match self.spawn(data).await {
-            Ok(process) => Some(process),
-            Err(error) => panic!("{error}"),
-        }
     }
 
     /// The command that serves on this port, and the directories it wants to be there.

@@ -140,7 +140,7 @@ impl Servers {
 }
 
 /// Says that a test is left out; panics where `STORAGE_REQUIRE` forbids that.
-pub(crate) fn not_available(kind: Kind, reason: &str) {
+fn not_available(kind: Kind, reason: &str) {
     let message = format!("NOT AVAILABLE: {kind}: {reason}");
     match required(std::env::var("STORAGE_REQUIRE").ok().as_deref()) {
         Ok(required) => assert!(

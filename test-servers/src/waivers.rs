@@ -6,12 +6,19 @@ use crate::{Native, Server};
 
 /// The cases of the public suite this server is known to fail. Of a server that is not the one they were found on, none.
 pub fn waivers(server: &Server) -> &'static [Waiver] {
-    let native = Native::Secantus;
-    if server.name == native.name() && server.version == native.version() {
-        SECANTUS
-    } else {
-        &[]
-    }
+    let known = [(Native::Secantus, SECANTUS), (Native::Versitygw, VERSITYGW)];
+    known
+        .into_iter()
+        .find(|(native, _)| server.name == native.name() && server.version == native.version())
+        .map_or(&[], |(_, waivers)| waivers)
+}
+
+/// Waivers of the objects of a pair: those of documents are the other server's.
+pub fn object_waivers(server: &Server) -> impl Iterator<Item = &'static Waiver> {
+    let objects = ["limits.object-key-", "listing.", "names.", "objects."];
+    waivers(server)
+        .iter()
+        .filter(move |waiver| objects.iter().any(|group| waiver.case.starts_with(group)))
 }
 
 const fn dates(case: &'static str) -> Waiver {
@@ -48,4 +55,50 @@ const SECANTUS: &[Waiver] = &[
         issue: "SecantusDB 0.7.0b3: update creates collection",
         expires: "2027-06-30",
     },
+];
+
+/// It keeps objects as files under their own names, and no file can stand where a directory does.
+const fn files_and_directories(case: &'static str) -> Waiver {
+    Waiver {
+        case,
+        reason: "versitygw 1.8.0 cannot keep `a` beside `a/b`: one would be a file and a directory",
+        issue: "versitygw 1.8.0: objects under objects",
+        expires: "2027-06-30",
+    }
+}
+
+const fn long_names(case: &'static str) -> Waiver {
+    Waiver {
+        case,
+        reason: "versitygw 1.8.0 takes no segment of a key over 255 bytes: it is the name of a file",
+        issue: "versitygw 1.8.0: long segments",
+        expires: "2027-06-30",
+    }
+}
+
+const VERSITYGW: &[Waiver] = &[
+    files_and_directories("listing.delete-at-cursor-continues"),
+    files_and_directories("listing.delete-behind-cursor-no-skip"),
+    files_and_directories("listing.insert-behind-cursor-not-returned"),
+    files_and_directories("listing.page-never-exceeds-limit-and-terminates"),
+    files_and_directories("listing.pages-concat-equals-full"),
+    files_and_directories("listing.position-survives-reopen-and-other-client"),
+    files_and_directories("listing.prefix-is-bytewise"),
+    files_and_directories("listing.rollup-pages-concat-equals-full"),
+    files_and_directories("listing.rollup-under-any-prefix"),
+    files_and_directories("listing.siblings-sorting-before-delimiter"),
+    files_and_directories("listing.start-after-exclusive"),
+    files_and_directories("listing.utf8-byte-order"),
+    files_and_directories("names.escape-is-injective"),
+    files_and_directories("names.file-and-directory-of-the-same-name"),
+    files_and_directories("names.looks-internal"),
+    files_and_directories("names.weird-table-roundtrip"),
+    files_and_directories("objects.delete-keeps-what-lies-under"),
+    long_names("document-names.limits-are-as-declared"),
+    long_names("index.long-key-is-refused"),
+    long_names("limits.document-id-at-and-over"),
+    long_names("limits.log-name-at-and-over"),
+    long_names("limits.object-key-at-and-over"),
+    long_names("log.limits-are-as-declared"),
+    long_names("names.long-segments"),
 ];
