@@ -5,5 +5,5 @@ use std::process::ExitCode;
 use test_servers::{Kind, suite};
 
 fn main() -> ExitCode {
-    suite(&[Kind::S3, Kind::Gcs, Kind::Azure], |_| &[])
+    suite(&[Kind::S3, Kind::Gcs, Kind::Azure])
 }
