@@ -25,6 +25,9 @@
 //! `$unset: { _storage: "" }`; otherwise a conditional write does not notice the change. What is not a document of the contract, such as one
 //! with a numeric `_id`, is reported as `Corrupt`, never hidden and never overwritten.
 //!
+//! A collection that another program made with a default collation is not supported: the server would compare ids and values by it, and
+//! take different ones for one.
+//!
 //! Everything else is in collections that begin with `_storage.`; no other program should write there.
 //!
 //! # Crash recovery
