@@ -122,9 +122,19 @@ pub(crate) trait Write {
 }
 
 /// Checks a write under every fault on those of its commands.
-pub(crate) async fn under_each_fault(place: &Place, commands: Commands, mut write: impl Write) {
+pub(crate) async fn under_each_fault(place: &Place, commands: Commands, write: impl Write) {
+    under_faults(place, commands, &FAULTS, write).await;
+}
+
+/// Checks a write under faults on those of its commands.
+pub(crate) async fn under_faults(
+    place: &Place,
+    commands: Commands,
+    faults: &[(MongoFault, bool)],
+    mut write: impl Write,
+) {
     let weather = Weather::at(place).await;
-    for (round, fault) in FAULTS.into_iter().enumerate() {
+    for (round, fault) in faults.iter().copied().enumerate() {
         let before = write.prepare(&weather.clear, round).await;
         let answer = weather
             .under(&commands, fault, write.write(&weather.through))
