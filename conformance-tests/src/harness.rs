@@ -34,6 +34,11 @@ pub trait Harness: Send + Sync + 'static {
     fn secrets(&self) -> &[String] {
         &[]
     }
+
+    /// How many times as long as usual a case may take before it is given up: more than 1 where every call goes to a slow server.
+    fn patience(&self) -> u32 {
+        1
+    }
 }
 
 #[async_trait]
@@ -56,6 +61,10 @@ impl<H: Harness + ?Sized> Harness for Arc<H> {
 
     fn secrets(&self) -> &[String] {
         (**self).secrets()
+    }
+
+    fn patience(&self) -> u32 {
+        (**self).patience()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Runs cases: panics are caught, time is bounded, what is not declared is checked to be refused.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::stream::{FuturesUnordered, StreamExt};
 use storage_core::{Capability, Clock, SystemClock};
@@ -134,6 +134,7 @@ async fn attempt(
     seed: u64,
     advisories: &mut Vec<String>,
 ) -> Result<Outcome, String> {
+    let timeout = case.timeout * harness.patience();
     let ctx = open(harness, seed).await?;
     let absent: Vec<Capability> = case
         .capabilities
@@ -142,12 +143,12 @@ async fn attempt(
         .filter(|capability| !ctx.has(*capability))
         .collect();
     if absent.is_empty() {
-        return bounded(ctx, case, Check::Case(case), advisories).await;
+        return bounded(ctx, timeout, Check::Case(case), advisories).await;
     }
     close(&ctx).await?;
     for capability in &absent {
         let ctx = open(harness, seed).await?;
-        let outcome = bounded(ctx, case, Check::Twin(*capability), advisories).await?;
+        let outcome = bounded(ctx, timeout, Check::Twin(*capability), advisories).await?;
         if let Outcome::Fail { message } = outcome {
             let message = format!("{}::{capability}: {message}", twin::ID);
             return Ok(Outcome::Fail { message });
@@ -170,7 +171,7 @@ enum Check {
 /// Runs one check in a task of its own, for as long as the case may take, and cleans up after it.
 async fn bounded(
     ctx: Ctx,
-    case: &'static Case,
+    timeout: Duration,
     check: Check,
     advisories: &mut Vec<String>,
 ) -> Result<Outcome, String> {
@@ -182,7 +183,7 @@ async fn bounded(
             Check::Twin(capability) => twin::refused(&shared, capability).await,
         }
     });
-    let outcome = match tokio::time::timeout(case.timeout, &mut task).await {
+    let outcome = match tokio::time::timeout(timeout, &mut task).await {
         Ok(Ok(verdict)) => judged(verdict),
         Ok(Err(stopped)) => Outcome::Fail {
             message: panic_message(stopped),
@@ -190,18 +191,18 @@ async fn bounded(
         Err(_) => {
             task.abort();
             Outcome::TimedOut {
-                seconds: case.timeout.as_secs(),
+                seconds: timeout.as_secs(),
             }
         }
     };
     advisories.extend(ctx.take_advisories());
     // What a failed or stuck case left may be in the way of closing; its own outcome says more.
-    let closed = tokio::time::timeout(case.timeout, close(&ctx)).await;
+    let closed = tokio::time::timeout(timeout, close(&ctx)).await;
     match closed {
         Ok(Ok(())) => Ok(outcome),
         _ if !outcome.is_success() => Ok(outcome),
         Ok(Err(message)) => Err(message),
-        Err(_) => Err(format!("closing and wiping took longer than {:?}", case.timeout)),
+        Err(_) => Err(format!("closing and wiping took longer than {timeout:?}")),
     }
 }
 

@@ -48,6 +48,10 @@ impl Harness for Pair {
     fn waivers(&self) -> &[Waiver] {
         &self.waivers
     }
+
+    fn patience(&self) -> u32 {
+        self.objects.patience()
+    }
 }
 
 fn main() -> ExitCode {

@@ -125,6 +125,11 @@ impl Harness for Places {
     fn waivers(&self) -> &[Waiver] {
         self.waivers
     }
+
+    /// A query over a bucket is hundreds of requests, and a test machine runs the server, too.
+    fn patience(&self) -> u32 {
+        5
+    }
 }
 
 impl fmt::Debug for Places {

@@ -27,12 +27,13 @@ pub fn suite(kinds: &[Kind]) -> ExitCode {
     })
 }
 
-/// How much of the suite a server bears in every run. The rest is there and ignored; `-- --include-ignored` runs it.
+/// How much of the suite is run on a server every time. The rest is there and ignored; `-- --include-ignored` runs it.
 ///
-/// moto answers requests of several threads without a lock between them, and Azurite forgets what it was told last when it is
-/// busy; both are slow. Their vendors' protocols are run whole on the other servers.
+/// Documents over a bucket are many requests each, so the whole suite takes many minutes on these; it is run whole, on every
+/// change, on MongoDB's protocol and on the emulation of GCS. moto besides answers requests of several threads without a lock
+/// between them, and Azurite forgets what it was told last when it is busy.
 pub fn tier(server: &Server) -> Tier {
-    let slow = [Native::Moto, Native::Azurite];
+    let slow = [Native::Versitygw, Native::Moto, Native::Azurite];
     if slow.iter().any(|native| server.name == native.name()) {
         Tier::Smoke
     } else {

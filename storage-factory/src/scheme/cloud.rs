@@ -7,8 +7,6 @@ pub(super) mod gcs;
 #[cfg(feature = "s3")]
 pub(super) mod s3;
 
-use std::future::Future;
-
 use storage_cloud::{Cloud, CloudConfig, ConditionalWrites};
 use storage_core::{Durability, Overlay, Result};
 
@@ -78,8 +76,8 @@ where
         .options(options)
 }
 
-fn open(config: Result<CloudConfig>) -> impl Future<Output = Result<Overlay<Cloud>>> + Send {
-    async move { Ok(Overlay::new(Cloud::open(config?).await?)) }
+async fn open(config: Result<CloudConfig>) -> Result<Overlay<Cloud>> {
+    Ok(Overlay::new(Cloud::open(config?).await?))
 }
 
 fn config<C: Into<CloudConfig>>(

@@ -53,6 +53,11 @@ fn each_law() -> impl Iterator<Item = (String, Law)> {
 
 /// A test of each law, in a place of its own.
 fn on_server(server: Server) -> Vec<Trial> {
+    // FerretDB changes documents in two steps, so no documents are offered on it.
+    if server.name == "FerretDB" {
+        return Vec::new();
+    }
+    let slow = ["moto", "Azurite"].contains(&server.name.as_str());
     let prefix = server.name.to_lowercase();
     let places = Places::new(server);
     let trial = |(name, (_, check)): (String, Law)| {
@@ -69,6 +74,7 @@ fn on_server(server: Server) -> Vec<Trial> {
             })?;
             Ok(())
         })
+        .with_ignored_flag(slow)
     };
     each_law().map(trial).collect()
 }
