@@ -131,20 +131,23 @@ async fn object(storage: &Storage, by_hand: &Collection<RawDocumentBuf>) -> Outc
     };
     Table::new("mongo: write of a 1 KiB object", 40, 50)
         .contender("ours", write.clone())
-        .contender("driver: replace_one of a document with the bytes", move |number| {
-            let hand = hand.clone();
-            async move {
-                let id = row(number);
-                let bytes = bson::Binary {
-                    subtype: bson::spec::BinarySubtype::Generic,
-                    bytes: vec![7; 1024],
-                };
-                let filter = mongodb::bson::doc! { "_id": &id };
-                let document = rawdoc! { "_id": id.as_str(), "data": bytes };
-                hand.replace_one(filter, document).upsert(true).await?;
-                Ok(())
-            }
-        })
+        .contender(
+            "driver: replace_one of a document with the bytes",
+            move |number| {
+                let hand = hand.clone();
+                async move {
+                    let id = row(number);
+                    let bytes = bson::Binary {
+                        subtype: bson::spec::BinarySubtype::Generic,
+                        bytes: vec![7; 1024],
+                    };
+                    let filter = mongodb::bson::doc! { "_id": &id };
+                    let document = rawdoc! { "_id": id.as_str(), "data": bytes };
+                    hand.replace_one(filter, document).upsert(true).await?;
+                    Ok(())
+                }
+            },
+        )
         .contender("control", write)
         .run()
         .await
