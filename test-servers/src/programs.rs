@@ -103,7 +103,10 @@ fn load() -> Servers {
 }
 
 fn exit(tests: Vec<Trial>) -> ExitCode {
-    libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
+    let mut arguments = Arguments::from_args();
+    // Tests wait for servers most of their time, so more of them than there are processors keep one busy.
+    arguments.test_threads.get_or_insert(8);
+    libtest_mimic::run(&arguments, tests).exit_code()
 }
 
 fn block_on<F: Future>(future: F) -> F::Output {

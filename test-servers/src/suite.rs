@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use conformance_tests::{Tier, absent, case, trials};
 use libtest_mimic::Trial;
 
-use crate::{Kind, Native, Places, Server, run, waivers};
+use crate::{How, Kind, Places, Server, run, waivers};
 
 /// Runs the public suite on every server of these kinds. Tests of a server that is not there are ignored and say why.
 ///
@@ -29,15 +29,12 @@ pub fn suite(kinds: &[Kind]) -> ExitCode {
 
 /// How much of the suite is run on a server every time. The rest is there and ignored; `-- --include-ignored` runs it.
 ///
-/// Documents over a bucket are many requests each, so the whole suite takes many minutes on these; it is run whole, on every
-/// change, on MongoDB's protocol and on the emulation of GCS. moto besides answers requests of several threads without a lock
-/// between them, and Azurite forgets what it was told last when it is busy.
+/// The whole suite takes minutes on each: every write waits for a disk, and documents over a bucket are many requests. On a server of
+/// one's own, named in the environment or in a container, it is run whole.
 pub fn tier(server: &Server) -> Tier {
-    let slow = [Native::Versitygw, Native::Moto, Native::Azurite];
-    if slow.iter().any(|native| server.name == native.name()) {
-        Tier::Smoke
-    } else {
-        Tier::Standard
+    match server.how {
+        How::Native | How::InRepo => Tier::Smoke,
+        How::Explicit | How::Docker => Tier::Standard,
     }
 }
 

@@ -99,7 +99,11 @@ async fn chunks(inner: &Inner, blob: Blob, chunk_bytes: u64, range: &Range<u64>)
     let (first, last) = (number(range.start), number(range.end - 1));
     let stored = inner.collection::<RawDocumentBuf>(names::CHUNKS);
     // Without a limit of time on the server: that one would count over all answers of the cursor, and an object may be of any size.
-    let find = stored.find(chunks_of(blob, first, last)).sort(doc! { "_id": 1 });
+    // MongoDB ends a batch at 16 MiB by itself; not every server does, and the driver takes no answer over 48 MB.
+    let find = stored
+        .find(chunks_of(blob, first, last))
+        .sort(doc! { "_id": 1 })
+        .batch_size(8);
     let mut cursor = inner.read(find).await?;
     let mut bytes = BytesMut::with_capacity(length);
     for expected in first..=last {
