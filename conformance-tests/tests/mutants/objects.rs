@@ -400,7 +400,8 @@ impl Fault for DeletesBeforeItWrites {
     ) -> Result<Version> {
         if request.condition == Condition::Always {
             memory.delete(area, key, DeleteRequest::default()).await?;
-            tokio::task::yield_now().await;
+            // Long enough for a reader to look in between, however busy the machine is.
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
         }
         memory.write(area, key, bytes, request).await
     }
