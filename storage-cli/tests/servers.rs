@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use libtest_mimic::Trial;
 use storage_core::random_u128;
 use storage_factory::Factory;
-use test_servers::{Kind, Places, Server, Servers, run};
+use test_servers::{Kind, Places, Server, Servers, absent_trial, run};
 
 use self::shell::Shell;
 
@@ -37,9 +37,8 @@ fn main() -> ExitCode {
             tests
         },
         |server, reason| {
-            let (name, reason) = (format!("{}::{BY_URL}", server.to_lowercase()), reason.to_owned());
-            let test = Trial::test(name, move || Err(reason.into()));
-            vec![test.with_kind("not available").with_ignored_flag(true)]
+            let name = format!("{}::{BY_URL}", server.to_lowercase());
+            vec![absent_trial(&name, reason)]
         },
     )
 }

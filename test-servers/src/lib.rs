@@ -49,7 +49,7 @@ pub use self::native::Native;
 #[cfg(feature = "suite")]
 pub use self::places::Places;
 pub use self::process::Process;
-pub use self::programs::{run, run_careless, run_natives, trial};
+pub use self::programs::{absent_trial, run, run_careless, run_natives, trial};
 pub use self::server::{How, Server};
 pub use self::servers::{Missing, Servers};
 #[cfg(feature = "suite")]

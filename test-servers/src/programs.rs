@@ -90,6 +90,12 @@ where
     })
 }
 
+/// The test of this name for a server that is not there: ignored, and failing with the reason when it is asked for with
+/// `--ignored`.
+pub fn absent_trial(name: &str, reason: &str) -> Trial {
+    not_available(name, reason, false)
+}
+
 /// The test of this name, which fails with the reason when it is run: if it is required, or asked for with `--ignored`.
 fn not_available(name: &str, reason: &str, required: bool) -> Trial {
     let reason = reason.to_owned();

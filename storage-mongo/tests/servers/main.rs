@@ -12,7 +12,7 @@ mod refused;
 
 use std::process::ExitCode;
 
-use test_servers::{Kind, Server, Trial, run, trial};
+use test_servers::{Kind, Server, Trial, absent_trial, run, trial};
 
 use crate::place::{Law, Place};
 
@@ -75,13 +75,8 @@ fn on_server(server: Server) -> Vec<Trial> {
 
 /// What is not there never counts as passed.
 fn absent(server: &str, reason: &str) -> Vec<Trial> {
-    let absent = |(name, _): (String, Law)| {
-        let reason = reason.to_owned();
-        Trial::test(format!("{}::{name}", server.to_lowercase()), move || {
-            Err(reason.into())
-        })
-        .with_kind("not available")
-        .with_ignored_flag(true)
-    };
-    each_law().map(absent).collect()
+    let prefix = server.to_lowercase();
+    each_law()
+        .map(|(name, _)| absent_trial(&format!("{prefix}::{name}"), reason))
+        .collect()
 }

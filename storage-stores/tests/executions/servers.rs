@@ -21,9 +21,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use libtest_mimic::Trial;
 use storage_core::{StorageAdapter, random_u128};
-use test_servers::{Kind, Places, Server, run};
+use test_servers::{Kind, Places, Server, Trial, absent_trial, run, trial};
 
 use crate::place::{Law, Place};
 
@@ -60,23 +59,16 @@ fn on_server(server: Server) -> Vec<Trial> {
     let slow = ["moto", "Azurite"].contains(&server.name.as_str());
     let prefix = server.name.to_lowercase();
     let places = Places::new(server);
-    let trial = |(name, (_, check)): (String, Law)| {
+    let test = |(name, (_, check)): (String, Law)| {
         let places = places.clone();
-        Trial::test(format!("{prefix}::{name}"), move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(2)
-                .enable_all()
-                .build()?;
+        trial(format!("{prefix}::{name}"), move || async move {
             let name = format!("executions-{:016x}", random_u128() >> 64);
-            runtime.block_on(async {
-                check(&Place::Server(opener(places.clone(), name.clone()))).await;
-                places.wipe(&name).await
-            })?;
-            Ok(())
+            check(&Place::Server(opener(places.clone(), name.clone()))).await;
+            places.wipe(&name).await.unwrap();
         })
         .with_ignored_flag(slow)
     };
-    each_law().map(trial).collect()
+    each_law().map(test).collect()
 }
 
 fn opener(places: Places, name: String) -> crate::place::OpenServer {
@@ -90,13 +82,8 @@ fn opener(places: Places, name: String) -> crate::place::OpenServer {
 
 /// What is not there never counts as passed.
 fn absent(server: &str, reason: &str) -> Vec<Trial> {
-    let trial = |(name, _): (String, Law)| {
-        let reason = reason.to_owned();
-        Trial::test(format!("{}::{name}", server.to_lowercase()), move || {
-            Err(reason.into())
-        })
-        .with_kind("not available")
-        .with_ignored_flag(true)
-    };
-    each_law().map(trial).collect()
+    let prefix = server.to_lowercase();
+    each_law()
+        .map(|(name, _)| absent_trial(&format!("{prefix}::{name}"), reason))
+        .collect()
 }
