@@ -19,6 +19,11 @@ use crate::wire::{Reply, watch};
 /// The name of the nonce in an object's metadata. Azure takes only names that C# would.
 const ATTEMPT: &str = "storageattempt";
 
+/// How often a write that met another request, and did nothing, is sent again where the server does not say that this is all it was.
+/// versitygw says `ExistingObjectIsDirectory` while a deletion takes an empty parent away, and also of one that stays for good, so
+/// there has to be an end.
+const MEETINGS: u32 = 4;
+
 /// Who wrote what is there.
 struct Current {
     attempt: Option<String>,
@@ -31,6 +36,8 @@ enum Fate {
     Lost,
     /// The server turned to somebody else; this request did nothing.
     Busy(Error),
+    /// The same, as far as one can tell: sending it again may not help.
+    Met(Error),
     /// It may have happened, or may still.
     Unknown(Error),
     /// It did not happen, for another reason than its condition.
@@ -58,13 +65,20 @@ impl Client {
     }
 
     async fn put_always(&self, path: &Path, bytes: Bytes) -> Result<Version> {
-        let put = self
-            .stores
-            .once
-            .put_opts(path, PutPayload::from(bytes), PutOptions::default());
-        match watch(put).await {
-            (Ok(put), _) => self.dialect.version(put.e_tag.as_deref(), put.version.as_deref()),
-            (Err(error), reply) => Err(write_failed(&error, &reply)),
+        let mut backoff = Backoff::new();
+        let mut met = 0;
+        loop {
+            let put = self
+                .stores
+                .once
+                .put_opts(path, PutPayload::from(bytes.clone()), PutOptions::default());
+            match watch(put).await {
+                (Ok(put), _) => return self.dialect.version(put.e_tag.as_deref(), put.version.as_deref()),
+                // Nothing was done, so that to send it again is no second write.
+                (Err(_), reply) if reply.status == Some(409) && met < MEETINGS => met += 1,
+                (Err(error), reply) => return Err(write_failed(&error, &reply)),
+            }
+            backoff.pause().await;
         }
     }
 
@@ -81,6 +95,7 @@ impl Client {
         let mut backoff = Backoff::new();
         // Why an earlier sending may have been applied without our knowing.
         let mut doubt: Option<Error> = None;
+        let mut met = 0;
         loop {
             match self.send(path, &bytes, &mode, &attempt).await {
                 Ok(version) => return Ok(version),
@@ -93,6 +108,12 @@ impl Client {
                 }
                 Err(Fate::Busy(error)) => {
                     if Instant::now() >= deadline {
+                        return Err(doubt.unwrap_or(error));
+                    }
+                }
+                Err(Fate::Met(error)) => {
+                    met += 1;
+                    if met > MEETINGS || Instant::now() >= deadline {
                         return Err(doubt.unwrap_or(error));
                     }
                 }
@@ -202,6 +223,8 @@ fn fate(error: &object_store::Error, reply: &Reply) -> Fate {
         (_, Some(409), Some("ConditionalRequestConflict" | "OperationAborted")) => {
             Fate::Busy(write_failed(error, reply))
         }
+        // Only Azure says 409 of a condition.
+        (_, Some(409), code) if code != Some("BlobAlreadyExists") => Fate::Met(write_failed(error, reply)),
         (true, ..) => Fate::Lost,
         _ if classify(error, reply).in_doubt && reply.sent => Fate::Unknown(write_failed(error, reply)),
         _ => Fate::Refused(write_failed(error, reply)),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use storage_core::{Applied, Area, Condition, DeleteRequest, ErrorKind, StorageBackend, WriteRequest};
+use storage_core::{Applied, Area, Condition, DeleteRequest, ErrorKind, Retry, StorageBackend, WriteRequest};
 use test_servers::proxy::{HttpFault, Requests};
 
 use crate::bench::{Bench, KINDS, Kind, PATIENCE, check, key, passing, puts, write};
@@ -139,3 +139,44 @@ async fn a_write_done_and_answered_with_429_is_not_called_undone() {
         check(&outcome, bench.stored(&key).await, kind, &format!("{kind:?}"));
     }
 }
+
+/// Nothing was done, so that to send it again is no second write.
+#[tokio::test]
+async fn a_write_that_met_another_request_is_sent_again() {
+    let bench = Bench::new().await;
+    let client = bench.client(PATIENCE).await;
+    for kind in KINDS {
+        let key = key(&format!("{kind:?}"));
+        let condition = kind.prepare(&bench, &key).await;
+        let met = bench.proxy.once(puts().path(key.as_str()), MET);
+        let outcome = write(&client, &key, "after", condition).await;
+        assert_eq!(met.fired(), 1, "{kind:?}");
+        assert!(outcome.is_ok(), "{kind:?}: {outcome:?}");
+        check(&outcome, bench.stored(&key).await, kind, &format!("{kind:?}"));
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_meets_another_request_for_ever_comes_to_an_end() {
+    let bench = Bench::new().await;
+    let client = bench.client(PATIENCE).await;
+    for kind in KINDS {
+        let key = key(&format!("{kind:?}"));
+        let condition = kind.prepare(&bench, &key).await;
+        let met = bench.proxy.always(puts().path(key.as_str()), MET);
+        let outcome = write(&client, &key, "after", condition).await;
+        assert_eq!(met.fired(), 5, "{kind:?}: the first and four more");
+        let error = outcome.as_ref().unwrap_err();
+        assert_eq!(
+            (error.kind(), error.applied(), error.retry()),
+            (ErrorKind::Conflict, Applied::No, Retry::Later),
+            "{kind:?}"
+        );
+        check(&outcome, bench.stored(&key).await, kind, &format!("{kind:?}"));
+    }
+}
+
+const MET: HttpFault = HttpFault::Answer {
+    status: 409,
+    applied: false,
+};
