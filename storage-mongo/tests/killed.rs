@@ -19,7 +19,7 @@ const KILLS: usize = 3;
 const ENTRIES_PER_LIFE: usize = 20;
 
 fn main() -> ExitCode {
-    run_natives(&[Native::Secantus], |native| {
+    run_natives(&[Native::Secantus, Native::SecantusRs], |native| {
         let name = format!("{}::what_was_acknowledged_survives_the_kill", native.name());
         vec![trial(name.to_lowercase(), move || killed(native))]
     })

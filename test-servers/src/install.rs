@@ -25,10 +25,11 @@ pub(crate) enum Source {
     Npm { package: &'static str },
     /// A main package of a Go module.
     Go { package: &'static str },
-    /// A program of a crate, with these features.
+    /// A program of a crate, with these options of `cargo install`, and what else compiles it.
     Cargo {
         package: &'static str,
-        features: &'static [&'static str],
+        options: &'static [&'static str],
+        needs: Option<Tool>,
     },
     /// FerretDB, a Go module that `go install` builds into a program which panics: its version is a file that is not in the
     /// module (`build/version/version.txt`), so it is copied, given one and built as the main module.
@@ -71,8 +72,12 @@ pub(crate) async fn install(server: Native) -> Result<PathBuf> {
     if let Some(path) = cache::installed(&name)? {
         return Ok(path);
     }
-    if matches!(server.source(), Source::Go { .. } | Source::FerretDb { .. }) {
-        Tool::Go.need(&tools).await?;
+    match server.source() {
+        Source::Go { .. } | Source::FerretDb { .. } => Tool::Go.need(&tools).await?,
+        Source::Cargo {
+            needs: Some(tool), ..
+        } => tool.need(&tools).await?,
+        _ => {}
     }
     let Some(building) = Building::begin(&name).await? else {
         return installed(server).await;
@@ -124,7 +129,7 @@ async fn build(server: Native, into: &Path, log: &Path) -> Result<()> {
             install.arg(format!("{package}@v{version}")).env("GOBIN", into);
             run(&mut install, log).await
         }
-        Source::Cargo { package, features } => build_crate(package, features, version, into, log).await,
+        Source::Cargo { package, options, .. } => build_crate(package, options, version, into, log).await,
         Source::FerretDb { module } => {
             build_ferretdb(&format!("{module}@v{version}"), version, into, log).await
         }
@@ -132,14 +137,13 @@ async fn build(server: Native, into: &Path, log: &Path) -> Result<()> {
     }
 }
 
-async fn build_crate(package: &str, features: &[&str], version: &str, into: &Path, log: &Path) -> Result<()> {
+async fn build_crate(package: &str, options: &[&str], version: &str, into: &Path, log: &Path) -> Result<()> {
     let target = into.join("target");
     let mut install = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     // Outside the caller's workspace, whose settings are not for it.
     install.args(["install", "--quiet", "--locked"]).current_dir(into);
     install.arg("--root").arg(into).arg("--target-dir").arg(&target);
-    install.args(["--features", &features.join(",")]);
-    install.arg(format!("{package}@{version}"));
+    install.args(options).arg(format!("{package}@{version}"));
     run_within(COMPILED_WITHIN, &mut install, log).await?;
     Ok(std::fs::remove_dir_all(target)?)
 }

@@ -12,6 +12,7 @@ use tokio::process::Command;
 use crate::address::{self, S3_KEY, S3_SECRET};
 use crate::install::{self, Source};
 use crate::process::Process;
+use crate::tool::Tool;
 use crate::{Kind, Result};
 
 /// A server that runs without Docker.
@@ -20,6 +21,8 @@ use crate::{Kind, Result};
 pub enum Native {
     /// MongoDB's protocol on WiredTiger, as a replica set of one; started so that every commit is synced.
     Secantus,
+    /// The same protocol on the same engine, written anew in Rust: many times as fast, and with faults of its own.
+    SecantusRs,
     /// MongoDB's protocol on SQLite. Its updates are not atomic and it has no transactions: a server to be recognised as careless.
     FerretDb,
     /// S3 on files.
@@ -38,8 +41,9 @@ pub enum Native {
 
 impl Native {
     /// Every one that suites are run on, the first of a kind being the one to prefer.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Secantus,
+        Self::SecantusRs,
         Self::FerretDb,
         Self::Versitygw,
         Self::Moto,
@@ -54,7 +58,7 @@ impl Native {
     /// The protocol it speaks.
     pub const fn kind(self) -> Kind {
         match self {
-            Self::Secantus | Self::FerretDb => Kind::Mongo,
+            Self::Secantus | Self::SecantusRs | Self::FerretDb => Kind::Mongo,
             Self::Versitygw | Self::Moto | Self::Garage | Self::S3sFs => Kind::S3,
             Self::Azurite => Kind::Azure,
             Self::GcsEmulation => Kind::Gcs,
@@ -65,6 +69,7 @@ impl Native {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Secantus => "SecantusDB",
+            Self::SecantusRs => "secantusd-rs",
             Self::FerretDb => "FerretDB",
             Self::Versitygw => "versitygw",
             Self::Moto => "moto",
@@ -79,6 +84,7 @@ impl Native {
     pub const fn version(self) -> &'static str {
         match self {
             Self::Secantus => "0.7.0b3",
+            Self::SecantusRs => "0.5.3-beta.193",
             Self::FerretDb => "1.24.2",
             Self::Versitygw => "1.8.0",
             Self::Moto => "5.2.5",
@@ -92,7 +98,12 @@ impl Native {
     /// Whether what it has acknowledged is there after a kill.
     pub const fn is_durable(self) -> bool {
         match self {
-            Self::Secantus | Self::FerretDb | Self::Versitygw | Self::Garage | Self::S3sFs => true,
+            Self::Secantus
+            | Self::SecantusRs
+            | Self::FerretDb
+            | Self::Versitygw
+            | Self::Garage
+            | Self::S3sFs => true,
             // Azurite writes what it knows of blobs to its file every five seconds; the others only have memory.
             Self::Azurite | Self::Moto | Self::GcsEmulation => false,
         }
@@ -103,6 +114,12 @@ impl Native {
             Self::Secantus => Source::Pip {
                 package: "SecantusDB",
                 extras: "",
+            },
+            // It asks for Rust 1.98, and 1.95 compiles it.
+            Self::SecantusRs => Source::Cargo {
+                package: "secantus-mdb",
+                options: &["--ignore-rust-version"],
+                needs: Some(Tool::Cmake), // of WiredTiger
             },
             Self::FerretDb => Source::FerretDb {
                 module: "github.com/FerretDB/FerretDB",
@@ -118,11 +135,13 @@ impl Native {
             Self::GcsEmulation => Source::Ours,
             Self::Garage => Source::Cargo {
                 package: "garage",
-                features: &[],
+                options: &[],
+                needs: None,
             },
             Self::S3sFs => Source::Cargo {
                 package: "s3s-fs",
-                features: &["binary"],
+                options: &["--features", "binary"],
+                needs: None,
             },
         }
     }
@@ -160,6 +179,13 @@ impl Native {
                 let mut command = script(install, "secantusd-py");
                 command.args(["--host", "127.0.0.1", "--port", &port, "--log-level", "WARNING"]);
                 // Without it a kill loses acknowledged writes.
+                command.args(["--sync-on-commit", "--storage-path"]).arg(data);
+                command
+            }
+            Self::SecantusRs => {
+                let mut command = Command::new(install.join("bin/secantusd-rs"));
+                command.args(["--host", "127.0.0.1", "--port", &port, "--log-level", "WARNING"]);
+                command.args(["--cache-size", "512M"]); // 4G without
                 command.args(["--sync-on-commit", "--storage-path"]).arg(data);
                 command
             }

@@ -18,6 +18,8 @@ pub(crate) enum Tool {
     Node,
     /// Go.
     Go,
+    /// CMake, with a compiler of C++ for it.
+    Cmake,
 }
 
 impl Tool {
@@ -26,6 +28,7 @@ impl Tool {
             Self::Python => "python3",
             Self::Node => "node",
             Self::Go => "go",
+            Self::Cmake => "cmake",
         }
     }
 
@@ -35,6 +38,7 @@ impl Tool {
             Self::Python => &["python3", "python3-venv"],
             Self::Node => &["nodejs", "npm"],
             Self::Go => &["golang-go", "ca-certificates"],
+            Self::Cmake => &["cmake", "build-essential"],
         }
     }
 
@@ -44,6 +48,7 @@ impl Tool {
             Self::Python => &[&["python3", "-c", "import ensurepip, venv"]],
             Self::Node => &[&["node", "--version"], &["npm", "--version"]],
             Self::Go => &[&["go", "version"]],
+            Self::Cmake => &[&["cmake", "--version"], &["c++", "--version"]],
         };
         for words in questions {
             if output(Command::new(words[0]).args(&words[1..])).await.is_err() {

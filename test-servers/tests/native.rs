@@ -15,6 +15,7 @@ use test_servers::{Kind, Native, Process, run_natives, trial};
 fn main() -> ExitCode {
     let natives = [
         Native::Secantus,
+        Native::SecantusRs,
         Native::FerretDb,
         Native::Versitygw,
         Native::Moto,
