@@ -123,6 +123,14 @@ pub(crate) fn is_commit_unknown(error: &Error) -> bool {
     native(error).is_some_and(|native| native.contains_label(UNKNOWN_TRANSACTION_COMMIT_RESULT))
 }
 
+/// Whether something was sent, or may have been, and its answer did not come.
+pub(crate) fn is_lost(error: &Error) -> bool {
+    match native(error) {
+        Some(native) => matches!(*native.kind, NativeKind::Io(_)),
+        None => error.kind() == ErrorKind::Timeout,
+    }
+}
+
 /// The server did not answer within the time of an operation.
 pub(crate) fn timed_out(kind: Kind) -> Error {
     let applied = match kind {

@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use mongodb::ClientSession;
+use mongodb::bson::doc;
 use mongodb::options::{Acknowledgment, ReadConcern, WriteConcern};
 use storage_core::{Applied, Error, ErrorKind, Result, Retry, random_u128};
 
-use crate::error::{is_commit_unknown, is_transient};
+use crate::error::{is_commit_unknown, is_lost, is_transient};
 use crate::store::Inner;
 
 /// How often a transaction is begun at most. Each attempt that fails met another writer that went on, so this many failures in a row
@@ -71,15 +72,37 @@ where
         .max_commit_time(inner.config.operation_timeout);
     inner.read(begin).await?;
     match steps(session).await {
-        Ok(answer) => commit(inner, session).await.map(|()| answer),
+        Ok(answer) => {
+            let committed = commit(inner, session).await;
+            // Perhaps no server has heard of the commit, and then the transaction is open and in the way of every other writer.
+            if let Err(error) = &committed
+                && error.applied() == Applied::Unknown
+            {
+                release(inner, session).await;
+            }
+            committed.map(|()| answer)
+        }
         Err(error) => {
-            // What cannot be undone by request the server undoes by itself: an open transaction has a lifetime there.
             if let Err(undo) = inner.read(session.abort_transaction()).await {
                 tracing::debug!(error = %undo, "left a transaction to the server to abort");
+            }
+            // The driver does not say whether an abort was heard, and sends none where it was not answered at all.
+            if is_lost(&error) {
+                release(inner, session).await;
             }
             // Nothing of a transaction that was never committed is applied, whatever became of the step.
             Err(error.with_applied(Applied::No))
         }
+    }
+}
+
+/// Ends a transaction that may be open on the server and that the driver does no more about. One that is committed stays so. Where
+/// this fails, or a service does not allow it, the server does it by itself: MongoDB after a minute (`transactionLifetimeLimitSeconds`).
+async fn release(inner: &Inner, session: &ClientSession) {
+    let kill = doc! { "killSessions": [session.id()] };
+    let admin = inner.client.database("admin");
+    if let Err(error) = inner.read(admin.run_command(kill)).await {
+        tracing::debug!(%error, "left a transaction to the server to abort");
     }
 }
 

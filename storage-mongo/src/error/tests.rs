@@ -114,3 +114,16 @@ fn a_duplicate_key_is_told_from_the_rest() {
     assert_eq!(DuplicateKey::of(&classify(write_error(112), Kind::Write)), None);
     assert_eq!(DuplicateKey::of(&Error::already_exists()), None);
 }
+
+#[test]
+fn only_an_answer_that_did_not_come_is_lost() {
+    for (error, expected) in [
+        (classify(lost(), Kind::Write), true),
+        (timed_out(Kind::Read), true),
+        (classify(command(50), Kind::Write), false),
+        (classify(write_error(112), Kind::Write), false),
+        (Error::invalid_argument("of our own"), false),
+    ] {
+        assert_eq!(is_lost(&error), expected, "{error:?}");
+    }
+}

@@ -11,6 +11,7 @@ pub(crate) mod objects;
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
+use futures::join;
 use storage_core::{Applied, Area, Bytes, Error, Key, StorageBackend, WriteRequest};
 use storage_mongo::Mongo;
 use test_servers::proxy::{Commands, Mongo as Proxy, MongoFault};
@@ -82,6 +83,30 @@ impl Weather {
         self.proxy.heal();
         assert!(fired > 0, "{fault:?} was met by nothing: {commands:?}");
         let answer = answer.unwrap_or_else(|_| panic!("waits for ever under {fault:?}"));
+        self.recovers(&format!("{fault:?}")).await;
+        answer
+    }
+
+    /// Does something under which nothing is answered until the network is cut, and looks that the handle goes on afterwards.
+    pub(crate) async fn silent_then_cut<T>(
+        &self,
+        commands: Commands,
+        applied: bool,
+        work: impl Future<Output = T>,
+    ) -> T {
+        let silence = self.proxy.once(commands, MongoFault::Hang { applied });
+        let cut = async {
+            assert!(silence.met().await);
+            self.proxy.cut();
+        };
+        let answer = timeout(PATIENCE, async { join!(work, cut).0 }).await;
+        self.proxy.heal();
+        self.recovers("the cut").await;
+        answer.unwrap_or_else(|_| panic!("waits for ever over a network that is cut"))
+    }
+
+    /// Looks that the handle goes on.
+    async fn recovers(&self, from: &str) {
         let recovered = async {
             let key = Key::new("recovered").unwrap();
             let write = || {
@@ -94,8 +119,7 @@ impl Weather {
             }
         };
         let recovered = timeout(PATIENCE, recovered).await;
-        assert!(recovered.is_ok(), "the handle does not recover from {fault:?}");
-        answer
+        assert!(recovered.is_ok(), "the handle does not recover from {from}");
     }
 
     pub(crate) async fn close(self) {
@@ -119,22 +143,17 @@ pub(crate) trait Write {
 
     /// What is there.
     async fn look(&self, mongo: &Mongo) -> Self::State;
+
+    /// Changes the same by another handle, which only what a transaction left locked keeps waiting.
+    async fn change_again(&self, _mongo: &Mongo) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 /// Checks a write under every fault on those of its commands.
-pub(crate) async fn under_each_fault(place: &Place, commands: Commands, write: impl Write) {
-    under_faults(place, commands, &FAULTS, write).await;
-}
-
-/// Checks a write under faults on those of its commands.
-pub(crate) async fn under_faults(
-    place: &Place,
-    commands: Commands,
-    faults: &[(MongoFault, bool)],
-    mut write: impl Write,
-) {
+pub(crate) async fn under_each_fault(place: &Place, commands: Commands, mut write: impl Write) {
     let weather = Weather::at(place).await;
-    for (round, fault) in faults.iter().copied().enumerate() {
+    for (round, fault) in FAULTS.into_iter().enumerate() {
         let before = write.prepare(&weather.clear, round).await;
         let answer = weather
             .under(&commands, fault, write.write(&weather.through))
@@ -150,6 +169,9 @@ pub(crate) async fn under_faults(
             same == now || !is_known(&answer),
             "the handle sees something else: {what}"
         );
+        let again = async { while write.change_again(&weather.clear).await.is_err() {} };
+        let again = timeout(PATIENCE, again).await;
+        assert!(again.is_ok(), "it stays locked: {what}");
     }
     weather.close().await;
 }

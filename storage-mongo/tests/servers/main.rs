@@ -30,18 +30,6 @@ const LAWS: &[(&str, &[Law])] = &[
     ("refused", refused::LAWS),
 ];
 
-/// Laws that wait for SecantusDB 0.7.0b3: it stops answering after a commit that never reaches it, and what is under way in a large
-/// upload or an index then meets that. `-- --include-ignored` runs them.
-const WAITING: &[&str] = &[
-    "documents::the_same_answers_as_the_reference",
-    "faults::documents::a_commit",
-    "faults::indexes::the_catalog",
-    "faults::indexes::the_engines_indexes",
-    "faults::objects::the_record_of_an_upload",
-    "faults::objects::the_chunks_of_an_upload",
-    "faults::objects::the_commit_of_an_upload",
-];
-
 fn main() -> ExitCode {
     run(&[Kind::Mongo], on_server, absent)
 }
@@ -59,7 +47,6 @@ fn on_server(server: Server) -> Vec<Trial> {
         .filter(|(_, law)| law.is_for(&server))
         .map(|(name, law)| {
             let server = server.clone();
-            let waits = WAITING.contains(&name.as_str());
             trial(
                 format!("{}::{name}", server.name.to_lowercase()),
                 move || async move {
@@ -68,7 +55,6 @@ fn on_server(server: Server) -> Vec<Trial> {
                     place.empty().await;
                 },
             )
-            .with_ignored_flag(waits)
         })
         .collect()
 }

@@ -3,10 +3,10 @@
 use storage_core::bson::rawdoc;
 use storage_core::{
     BatchOperation, BatchRequest, Clock, Condition, DeleteDocumentRequest, DocumentId, Error, Name,
-    PutRequest, StorageAdapter, SystemClock, Timestamp, Version,
+    PutRequest, StorageAdapter, SystemClock, Timestamp, Version, random_u128,
 };
 use storage_mongo::Mongo;
-use test_servers::proxy::{Commands, MongoFault};
+use test_servers::proxy::Commands;
 
 use super::{FAULTS, Weather, Write, judge, under_each_fault};
 use crate::place::{Place, laws};
@@ -75,7 +75,9 @@ impl Write for Document {
     type State = Vec<Option<i64>>;
 
     async fn prepare(&mut self, mongo: &Mongo, round: usize) -> Self::State {
-        self.ids = vec![id(round, 0), id(round, 1)];
+        // New ones also where the same write is checked under the faults of several commands.
+        let new = || DocumentId::new(format!("{round}-{:x}", random_u128())).unwrap();
+        self.ids = vec![new(), new()];
         if matches!(self.way, Way::IfAbsent) {
             return vec![None, None];
         }
@@ -124,6 +126,13 @@ impl Write for Document {
 
     async fn look(&self, mongo: &Mongo) -> Self::State {
         numbers(mongo, &self.ids).await
+    }
+
+    async fn change_again(&self, mongo: &Mongo) -> Result<(), Error> {
+        for id in &self.ids {
+            mongo.put(&users(), put(id, 3)).await?;
+        }
+        Ok(())
     }
 }
 
