@@ -1,13 +1,16 @@
 //! [`MongoConfig`]: which database, and how it is reached.
 
+mod demand;
+mod secrets;
+
 use std::fmt;
 use std::time::Duration;
 
-use mongodb::options::{
-    Acknowledgment, ClientOptions, ReadConcern, ReadConcernLevel, ReadPreference, SelectionCriteria,
-    WriteConcern,
-};
-use storage_core::{Error, ErrorKind, Result, Retry};
+use mongodb::options::ClientOptions;
+use storage_core::{Error, Result};
+
+use self::demand::{check_database, demand};
+use self::secrets::{redacted, refused};
 
 /// Which database to use, and how. What the URI itself says wins over the defaults here.
 #[derive(Clone)]
@@ -119,7 +122,7 @@ impl MongoConfig {
         self.check()?;
         let mut options = ClientOptions::parse(&self.uri)
             .await
-            .map_err(|error| self.refused(&error))?;
+            .map_err(|error| refused(&self.uri, &error))?;
         let database = self
             .database
             .clone()
@@ -165,123 +168,6 @@ impl MongoConfig {
         }
         Ok(())
     }
-
-    /// What the driver says of the connection string, unless it would tell what is secret in it.
-    fn refused(&self, error: &mongodb::error::Error) -> Error {
-        use mongodb::error::ErrorKind as Native;
-        let (kind, retry, what) = match &*error.kind {
-            Native::DnsResolve { .. } | Native::Io(_) => (
-                ErrorKind::Unavailable,
-                Retry::Later,
-                "the hosts of the connection string could not be looked up",
-            ),
-            _ => (
-                ErrorKind::InvalidArgument,
-                Retry::Never,
-                "the connection string cannot be used",
-            ),
-        };
-        let said = match &*error.kind {
-            Native::InvalidArgument { message, .. } | Native::DnsResolve { message, .. } => message.clone(),
-            _ => String::new(),
-        };
-        let tells = secrets(&self.uri).any(|secret| said.contains(secret));
-        let message = if said.is_empty() || tells {
-            what.to_owned()
-        } else {
-            format!("{what}: {said}")
-        };
-        Error::new(kind, message).with_retry(retry)
-    }
-}
-
-/// Asks for what is declared, and refuses a connection string that asks for less.
-fn demand(options: &mut ClientOptions) -> Result<()> {
-    let refuse = |what: &str, instead: &str| {
-        Err(Error::invalid_argument(format!(
-            "the connection string asks for {what}, which could lose or hide acknowledged writes; {instead}"
-        )))
-    };
-    let given = options.write_concern.take();
-    if let Some(given) = &given {
-        if !matches!(given.w, None | Some(Acknowledgment::Majority)) {
-            return refuse(
-                "another w than majority",
-                "leave w away: every write waits for a majority",
-            );
-        }
-        if given.journal == Some(false) {
-            return refuse(
-                "journal=false",
-                "leave it away: every write waits for the journal",
-            );
-        }
-    }
-    options.write_concern = Some(
-        WriteConcern::builder()
-            .w(Acknowledgment::Majority)
-            .journal(true)
-            .w_timeout(given.and_then(|given| given.w_timeout))
-            .build(),
-    );
-    match options.read_concern.as_ref().map(|given| &given.level) {
-        None => options.read_concern = Some(ReadConcern::majority()),
-        Some(ReadConcernLevel::Majority | ReadConcernLevel::Linearizable) => {}
-        Some(_) => return refuse("a readConcernLevel below majority", "leave it away"),
-    }
-    match &options.selection_criteria {
-        None | Some(SelectionCriteria::ReadPreference(ReadPreference::Primary)) => Ok(()),
-        Some(_) => refuse(
-            "reads from elsewhere than the primary",
-            "leave readPreference away",
-        ),
-    }
-}
-
-/// MongoDB's rule for names of databases, so that the mistake is told before anything is asked.
-fn check_database(name: &str) -> Result<()> {
-    // Under 64 bytes, and none of these on any platform: mongodb.com/docs/manual/reference/limits, "Naming Restrictions".
-    let bad = name.is_empty() || name.len() > 63 || name.contains(['/', '\\', '.', ' ', '"', '$', '\0']);
-    if bad {
-        return Err(Error::new(
-            ErrorKind::InvalidName,
-            format!(
-                "{name:?} cannot be the name of a database: 1 to 63 bytes without / \\ . $ \" and spaces"
-            ),
-        ));
-    }
-    if matches!(name, "admin" | "local" | "config") {
-        return Err(Error::new(
-            ErrorKind::InvalidName,
-            format!("{name:?} is a database of the server's own; name another"),
-        ));
-    }
-    Ok(())
-}
-
-/// The parts of a connection string that nobody else may see: what stands before the host, its parts, and the options.
-fn secrets(uri: &str) -> impl Iterator<Item = &str> {
-    let rest = uri.split_once("://").map_or(uri, |(_, rest)| rest);
-    let (rest, options) = rest.split_once('?').unwrap_or((rest, ""));
-    let credentials = rest.rsplit_once('@').map_or("", |(credentials, _)| credentials);
-    let values = options
-        .split('&')
-        .map(|option| option.split_once('=').map_or(option, |(_, value)| value));
-    // A secret of a letter or two stands in every message by chance; the driver does not quote such a thing alone.
-    std::iter::once(credentials)
-        .chain(credentials.split(':'))
-        .chain(values)
-        .filter(|secret| secret.len() > 2)
-}
-
-/// The connection string without user, password and options.
-fn redacted(uri: &str) -> String {
-    let (scheme, rest) = uri.split_once("://").unwrap_or(("", uri));
-    let rest = rest.split_once('?').map_or(rest, |(rest, _)| rest);
-    match rest.rsplit_once('@') {
-        Some((_, place)) => format!("{scheme}://***@{place}"),
-        None => format!("{scheme}://{rest}"),
-    }
 }
 
 impl fmt::Debug for MongoConfig {
@@ -303,6 +189,9 @@ impl fmt::Debug for MongoConfig {
 
 #[cfg(test)]
 mod tests {
+    use mongodb::options::{Acknowledgment, ReadConcern};
+    use storage_core::ErrorKind;
+
     use super::*;
 
     async fn resolve(uri: &str) -> Result<(ClientOptions, String)> {
