@@ -29,12 +29,11 @@ const MAX_PARTS: u64 = 10_000;
 /// Unless [told otherwise](CloudConfig::conditional_writes), opening tries on a scratch object whether the server decides conditions:
 /// a second create must be refused, a stale version too, and of eight writers at once exactly one may win. Where it does not,
 /// `create_if_absent` and `compare_and_swap` are not declared, so an `Overlay` offers no documents and no logs, and
-/// [`refuses_conditions`](Self::refuses_conditions) says why.
+/// the declaration's [`reasons`](Declaration::reasons) say why.
 #[derive(Debug, Clone)]
 pub struct Cloud {
     client: Client,
     layout: Arc<Layout>,
-    findings: Findings,
     declaration: Arc<Declaration>,
     leftovers: Arc<Leftovers>,
 }
@@ -75,18 +74,9 @@ impl Cloud {
         Ok(Self {
             client,
             layout: Arc::new(layout),
-            findings,
             declaration: Arc::new(declaration),
             leftovers: Arc::default(),
         })
-    }
-
-    /// Why writes with a condition, and with them documents and logs, are not offered; `None` where they are.
-    pub fn refuses_conditions(&self) -> Option<&str> {
-        match &self.findings {
-            Findings::Decides => None,
-            Findings::DoesNot(why) => Some(why),
-        }
     }
 
     /// What is asked for must be offered; `Storage` asks for nothing else, but others may.
@@ -96,12 +86,16 @@ impl Cloud {
         }
         match request.condition {
             Condition::Always => Ok(()),
-            _ => self.findings.check(),
+            Condition::IfAbsent => self.require(Capability::CreateIfAbsent),
+            Condition::IfVersion(_) => self.require(Capability::CompareAndSwap),
         }
     }
 
-    fn swaps(&self) -> bool {
-        self.findings == Findings::Decides
+    fn require(&self, capability: Capability) -> Result<()> {
+        if self.declaration.support(capability).is_present() {
+            return Ok(());
+        }
+        Err(self.declaration.unsupported(capability))
     }
 }
 
@@ -109,9 +103,16 @@ fn declare(config: &CloudConfig, client: &Client, layout: &Layout, findings: &Fi
     let dialect = &client.dialect;
     let mut declaration = Declaration::new(dialect.backend);
     let objects = &mut declaration.objects;
-    if *findings == Findings::Decides {
-        objects.create_if_absent = Support::Native;
-        objects.compare_and_swap = Support::Native;
+    match findings {
+        Findings::Decides => {
+            objects.create_if_absent = Support::Native;
+            objects.compare_and_swap = Support::Native;
+        }
+        Findings::DoesNot(why) => {
+            let conditions = [Capability::CreateIfAbsent, Capability::CompareAndSwap];
+            let reasons = conditions.map(|condition| (condition, why.clone().into()));
+            declaration.reasons.extend(reasons);
+        }
     }
     objects.streaming_write = Support::Native;
     objects.copy = if dialect.server_copy {
@@ -185,8 +186,9 @@ impl StorageBackend for Cloud {
     async fn copy(&self, area: Area, from: &Key, to: &Key, request: WriteRequest) -> Result<Option<Version>> {
         self.check(&request)?;
         let (from, to) = (self.layout.path(area, from)?, self.layout.path(area, to)?);
+        let swaps = self.declaration.objects.compare_and_swap.is_present();
         self.client
-            .copy(&self.leftovers, &from, &to, &request.condition, self.swaps())
+            .copy(&self.leftovers, &from, &to, &request.condition, swaps)
             .await
     }
 

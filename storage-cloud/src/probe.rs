@@ -6,7 +6,7 @@
 use futures::future::join_all;
 use object_store::path::Path;
 use object_store::{PutMode, PutOptions, PutPayload, UpdateVersion};
-use storage_core::{Error, Result, random_u128};
+use storage_core::{Result, random_u128};
 
 use crate::client::Client;
 use crate::error::failed;
@@ -182,17 +182,6 @@ impl Client {
         match answer {
             Ok(_) => Ok(()),
             Err(error) => Err(failed(&error, &reply)),
-        }
-    }
-}
-
-impl Findings {
-    /// # Errors
-    /// `Unsupported`, saying why.
-    pub(crate) fn check(&self) -> Result<()> {
-        match self {
-            Self::Decides => Ok(()),
-            Self::DoesNot(why) => Err(Error::new(storage_core::ErrorKind::Unsupported, why.clone())),
         }
     }
 }

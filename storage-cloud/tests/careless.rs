@@ -4,7 +4,8 @@
 
 use storage_cloud::{Cloud, CloudConfig, ConditionalWrites, S3Config};
 use storage_core::{
-    Area, Condition, ErrorKind, Key, ReadRequest, StorageBackend, Support, Version, WriteRequest,
+    Area, Capability, Condition, ErrorKind, Key, Overlay, ReadRequest, Storage, StorageBackend, Support,
+    Version, WriteRequest,
 };
 use test_servers::emulator::{self, Running, S3Mode};
 use test_servers::proxy::{Http, HttpFault, Requests};
@@ -47,7 +48,7 @@ async fn left(server: &Running) -> Vec<String> {
 async fn an_honest_server_is_taken_at_its_word_and_nothing_is_left_on_it() {
     let server = emulator::s3(S3Mode::Honest).unwrap();
     let cloud = Cloud::open(config(&server.url())).await.unwrap();
-    assert_eq!(cloud.refuses_conditions(), None);
+    assert!(cloud.declaration().reasons.is_empty());
     assert_eq!(cloud.declaration().objects.create_if_absent, Support::Native);
     assert_eq!(cloud.declaration().objects.compare_and_swap, Support::Native);
     create(&cloud, "made").await.unwrap();
@@ -63,7 +64,7 @@ async fn a_careless_server_is_refused_by_name_and_keeps_objects_only() {
     for mode in [S3Mode::IgnoresConditions, S3Mode::Races] {
         let server = emulator::s3(mode).unwrap();
         let cloud = Cloud::open(config(&server.url())).await.unwrap();
-        let why = cloud.refuses_conditions().unwrap().to_owned();
+        let why = cloud.declaration().reasons[&Capability::CompareAndSwap].to_string();
         assert!(
             why.contains(server.label()) && why.contains(&server.url()),
             "{why}"
@@ -79,6 +80,11 @@ async fn a_careless_server_is_refused_by_name_and_keeps_objects_only() {
             "{mode:?}"
         );
         let error = create(&cloud, "refused").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+        assert!(error.to_string().contains(server.label()), "{error}");
+        let storage = Storage::new(Overlay::new(cloud.clone()));
+        let documents = storage.collection::<String>("things");
+        let error = documents.put("one", &"text".to_owned()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
         assert!(error.to_string().contains(server.label()), "{error}");
         let key = Key::new("plain").unwrap();
@@ -106,7 +112,7 @@ async fn a_server_that_knows_no_conditions_is_refused_with_its_answer() {
     };
     proxy.always(Requests::all().method("PUT").header("if-none-match"), unknown);
     let cloud = Cloud::open(config(proxy.url())).await.unwrap();
-    assert!(cloud.refuses_conditions().is_some());
+    assert!(!cloud.declaration().reasons.is_empty());
 }
 
 #[tokio::test]
@@ -120,7 +126,7 @@ async fn a_server_that_fails_while_it_is_probed_is_not_taken_for_careless() {
     for nth in [1, 2, 4, 8] {
         let met = proxy.nth(nth, Requests::all().method("PUT"), failing);
         match Cloud::open(config(proxy.url())).await {
-            Ok(cloud) => assert_eq!(cloud.refuses_conditions(), None),
+            Ok(cloud) => assert!(cloud.declaration().reasons.is_empty()),
             Err(error) => assert_ne!(error.kind(), ErrorKind::Unsupported, "{error}"),
         }
         assert_eq!(met.fired(), 1);
@@ -132,8 +138,10 @@ async fn a_server_that_fails_while_it_is_probed_is_not_taken_for_careless() {
 async fn the_operator_can_take_the_answer_on_himself() {
     let server = emulator::s3(S3Mode::IgnoresConditions).unwrap();
     let trusted = config(&server.url()).conditional_writes(ConditionalWrites::Trust);
-    assert_eq!(Cloud::open(trusted).await.unwrap().refuses_conditions(), None);
+    let trusted = Cloud::open(trusted).await.unwrap();
+    assert!(trusted.declaration().reasons.is_empty());
     let honest = emulator::s3(S3Mode::Honest).unwrap();
     let never = config(&honest.url()).conditional_writes(ConditionalWrites::Never);
-    assert!(Cloud::open(never).await.unwrap().refuses_conditions().is_some());
+    let never = Cloud::open(never).await.unwrap();
+    assert!(!never.declaration().reasons.is_empty());
 }

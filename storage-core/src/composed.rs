@@ -48,6 +48,18 @@ impl Composed {
         declaration.objects = first.objects.clone();
         declaration.documents = second.documents.clone();
         declaration.logs = second.logs.clone();
+        let of_objects = first
+            .reasons
+            .iter()
+            .filter(|(capability, _)| capability.is_of_objects());
+        let of_documents = second
+            .reasons
+            .iter()
+            .filter(|(capability, _)| !capability.is_of_objects());
+        declaration.reasons = of_objects
+            .chain(of_documents)
+            .map(|(capability, reason)| (*capability, reason.clone()))
+            .collect();
         Self {
             objects,
             documents,

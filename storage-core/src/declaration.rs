@@ -1,7 +1,10 @@
 //! What an adapter says it can do. The conformance suite holds it to every word, and to every word that is missing.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+use crate::error::{Error, ErrorKind};
 
 /// What an adapter can do: one section each for objects, documents and logs. Stable for the life of a handle.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -15,6 +18,10 @@ pub struct Declaration {
     pub documents: Option<DocumentsDeclaration>,
     /// Logs; `None` where there are none.
     pub logs: Option<LogsDeclaration>,
+    /// Why something is absent that other places of this kind have, such as what was found out about a server when it was opened.
+    /// Its refusal says so.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub reasons: BTreeMap<Capability, Cow<'static, str>>,
 }
 
 /// The objects section.
@@ -221,6 +228,20 @@ impl Capability {
         Self::UniqueIndexes,
     ];
 
+    /// Whether it is in the section of objects.
+    pub(crate) const fn is_of_objects(self) -> bool {
+        matches!(
+            self,
+            Self::CompareAndSwap
+                | Self::Copy
+                | Self::CreateIfAbsent
+                | Self::DeleteIf
+                | Self::ObjectGuard
+                | Self::Presign
+                | Self::StreamingWrite
+        )
+    }
+
     /// Its name in text, such as `atomic-batch`.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -256,7 +277,25 @@ impl Declaration {
             objects: ObjectsDeclaration::new(),
             documents: None,
             logs: None,
+            reasons: BTreeMap::new(),
         }
+    }
+
+    /// The refusal of what is not declared, with the [reason](Self::reasons) where there is one.
+    pub fn unsupported(&self, capability: Capability) -> Error {
+        let without_documents = || match capability {
+            Capability::Logs => None,
+            _ if capability.is_of_objects() => None,
+            _ => self.reasons.get(&Capability::Documents),
+        };
+        let refusal = match self.reasons.get(&capability).or_else(without_documents) {
+            Some(reason) => Error::new(
+                ErrorKind::Unsupported,
+                format!("{capability} is not supported here: {reason}"),
+            ),
+            None => Error::unsupported(capability),
+        };
+        refusal.with_context("capability", capability.as_str())
     }
 
     /// Whether, and how, a capability is there.

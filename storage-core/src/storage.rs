@@ -221,23 +221,23 @@ impl Storage {
     }
 
     pub(crate) fn documents_section(&self) -> Result<&DocumentsDeclaration> {
-        let section = self.inner.declaration.documents.as_ref();
-        section.ok_or_else(|| Error::unsupported(Capability::Documents))
+        let declaration = &self.inner.declaration;
+        let section = declaration.documents.as_ref();
+        section.ok_or_else(|| declaration.unsupported(Capability::Documents))
     }
 
     pub(crate) fn logs_section(&self) -> Result<&LogsDeclaration> {
-        self.inner
-            .declaration
-            .logs
-            .as_ref()
-            .ok_or_else(|| Error::unsupported(Capability::Logs))
+        let declaration = &self.inner.declaration;
+        let section = declaration.logs.as_ref();
+        section.ok_or_else(|| declaration.unsupported(Capability::Logs))
     }
 
     pub(crate) fn require_one(&self, capability: Capability) -> Result<()> {
-        if self.inner.declaration.support(capability).is_present() {
+        let declaration = &self.inner.declaration;
+        if declaration.support(capability).is_present() {
             return Ok(());
         }
-        Err(Error::unsupported(capability).with_context("capability", capability.as_str()))
+        Err(declaration.unsupported(capability))
     }
 
     fn watched(&self) -> MutexGuard<'_, HashMap<Name, (Version, Duration)>> {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use storage_core::{
-    AppendRequest, Appended, BatchOperation, BatchRequest, DeleteDocumentRequest, DocumentId, Error,
-    ErrorKind, Explanation, FindPage, FindRequest, Index, IndexInfo, IndexStats, LogPage, Name, PutRequest,
-    Result, StorageAdapter, StoredDocument, SweepReport, Timestamp, Version,
+    AppendRequest, Appended, BatchOperation, BatchRequest, Capability, DeleteDocumentRequest, DocumentId,
+    Error, ErrorKind, Explanation, FindPage, FindRequest, Index, IndexInfo, IndexStats, LogPage, Name,
+    PutRequest, Result, StorageAdapter, StoredDocument, SweepReport, Timestamp, Version,
 };
 
 use crate::batch::Done;
@@ -17,33 +17,25 @@ use crate::{batch, documents, indexes, logs, query, sweep};
 impl Mongo {
     /// Begins to read documents.
     fn reading(&self) -> Result<Busy> {
-        self.inner.require_atomic("documents")?;
+        self.inner.require(Capability::Documents)?;
         self.inner.begin()
     }
 
     /// What a write of documents takes along.
     fn writing(&self) -> Result<Arc<Inner>> {
-        self.inner.require_atomic("documents")?;
+        self.inner.require(Capability::Documents)?;
         Ok(Arc::clone(&self.inner))
     }
 
     /// As [`writing`](Self::writing), for what needs transactions.
-    fn transacting(&self, what: &'static str) -> Result<Arc<Inner>> {
-        if self.inner.deployment.transactions {
-            return self.writing();
-        }
-        Err(Error::new(
-            ErrorKind::Unsupported,
-            format!(
-                "{what} needs transactions, which {} does not have; a replica set has them",
-                self.inner.deployment.server
-            ),
-        ))
+    fn transacting(&self, capability: Capability) -> Result<Arc<Inner>> {
+        self.inner.require(capability)?;
+        Ok(Arc::clone(&self.inner))
     }
 
     /// What a write of logs takes along.
     fn logging(&self) -> Result<Arc<Inner>> {
-        self.inner.require_atomic("logs")?;
+        self.inner.require(Capability::Logs)?;
         Ok(Arc::clone(&self.inner))
     }
 }
@@ -64,7 +56,7 @@ impl StorageAdapter for Mongo {
             let work = async move { documents::put(&inner, &name, &request).await };
             return self.inner.whole(work).await;
         }
-        let inner = self.transacting("guarded-write")?;
+        let inner = self.transacting(Capability::GuardedWrite)?;
         let work = async move { batch::guarded(&inner, &name, BatchOperation::Put(request)).await };
         match self.inner.whole(work).await? {
             Done::Put(version) => Ok(version),
@@ -99,7 +91,7 @@ impl StorageAdapter for Mongo {
             let work = async move { documents::delete(&inner, &name, &request).await };
             return self.inner.whole(work).await;
         }
-        let inner = self.transacting("guarded-write")?;
+        let inner = self.transacting(Capability::GuardedWrite)?;
         let work = async move { batch::guarded(&inner, &name, BatchOperation::Delete(request)).await };
         match self.inner.whole(work).await? {
             Done::Delete(was_there) => Ok(was_there),
@@ -109,7 +101,7 @@ impl StorageAdapter for Mongo {
 
     async fn put_many(&self, collection: &Name, requests: Vec<PutRequest>) -> Result<Vec<Result<Version>>> {
         let inner = if requests.iter().any(|request| request.guard.is_some()) {
-            self.transacting("guarded-write")?
+            self.transacting(Capability::GuardedWrite)?
         } else {
             self.writing()?
         };
@@ -119,7 +111,7 @@ impl StorageAdapter for Mongo {
     }
 
     async fn commit(&self, batch: BatchRequest) -> Result<Vec<Option<Version>>> {
-        let inner = self.transacting("atomic-batch")?;
+        let inner = self.transacting(Capability::AtomicBatch)?;
         let work = async move { batch::commit(&inner, batch.operations).await };
         self.inner.whole(work).await
     }

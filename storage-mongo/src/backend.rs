@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bson::doc;
 use bytes::Bytes;
 use storage_core::{
-    Area, Condition, Declaration, DeleteRequest, Error, Key, ListPage, ListRequest, Object, ObjectMeta,
+    Area, Capability, Condition, Declaration, DeleteRequest, Key, ListPage, ListRequest, Object, ObjectMeta,
     ObjectWriter, ReadRequest, Result, StorageBackend, Version, WriteRequest,
 };
 
@@ -40,8 +40,8 @@ impl StorageBackend for Mongo {
     }
 
     async fn delete(&self, area: Area, key: &Key, request: DeleteRequest) -> Result<()> {
-        if request.if_version.is_some() && !self.inner.deployment.compare_and_swap {
-            return Err(Error::unsupported("delete-if"));
+        if request.if_version.is_some() {
+            self.inner.require(Capability::DeleteIf)?;
         }
         let (inner, key) = (Arc::clone(&self.inner), key.clone());
         self.inner
@@ -81,7 +81,7 @@ impl StorageBackend for Mongo {
     }
 
     async fn presign(&self, _area: Area, _key: &Key, _valid_for: Duration) -> Result<String> {
-        Err(Error::unsupported("presign"))
+        Err(self.inner.declaration.unsupported(Capability::Presign))
     }
 
     /// Asks the server for an answer.
@@ -102,22 +102,13 @@ impl StorageBackend for Mongo {
 impl Inner {
     /// Refuses what the server at hand cannot decide in one step.
     fn check_write(&self, request: &WriteRequest) -> Result<()> {
-        let (there, what) = match request {
-            WriteRequest { guard: Some(_), .. } => (self.deployment.transactions, "object-guard"),
-            WriteRequest {
-                condition: Condition::IfVersion(_),
-                ..
-            } => (self.deployment.compare_and_swap, "compare-and-swap"),
-            WriteRequest {
-                condition: Condition::IfAbsent,
-                ..
-            } => (self.deployment.create_if_absent, "create-if-absent"),
-            _ => (true, ""),
-        };
-        if there {
-            Ok(())
-        } else {
-            Err(Error::unsupported(what))
+        if request.guard.is_some() {
+            self.require(Capability::ObjectGuard)?;
+        }
+        match request.condition {
+            Condition::Always => Ok(()),
+            Condition::IfAbsent => self.require(Capability::CreateIfAbsent),
+            Condition::IfVersion(_) => self.require(Capability::CompareAndSwap),
         }
     }
 }

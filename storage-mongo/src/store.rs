@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use mongodb::{Client, Collection, Database};
 use storage_core::{
-    Applied, Declaration, DocumentsDeclaration, Durability, Error, ErrorKind, LogsDeclaration, Result,
-    Support, Versions,
+    Applied, Capability, Declaration, DocumentsDeclaration, Durability, Error, ErrorKind, LogsDeclaration,
+    Result, Support, Versions,
 };
 
 use crate::catalog::Catalog;
@@ -85,21 +85,15 @@ impl Inner {
         self.work.begin()
     }
 
-    /// Refuses what a server without atomic updates cannot do right: documents, indexes and logs.
+    /// Refuses what is not declared.
     ///
     /// # Errors
     /// `Unsupported`, naming the server and the reason.
-    pub(crate) fn require_atomic(&self, what: &'static str) -> Result<()> {
-        if self.deployment.compare_and_swap {
+    pub(crate) fn require(&self, capability: Capability) -> Result<()> {
+        if self.declaration.support(capability).is_present() {
             return Ok(());
         }
-        Err(Error::new(
-            ErrorKind::Unsupported,
-            format!(
-                "{what} are not supported on {}: its conditional updates are not atomic, so concurrent writers would lose data",
-                self.deployment.server
-            ),
-        ))
+        Err(self.declaration.unsupported(capability))
     }
 
     /// Runs a write, with all its steps, in a task of its own: a caller that is dropped does not stop it halfway.
@@ -205,7 +199,28 @@ fn declaration(deployment: &Deployment) -> Declaration {
     objects.copy = Support::emulated("the bytes pass through the client");
     objects.versions = Versions::Unique;
     objects.durability = durability;
+    let server = &deployment.server;
+    if !transactions {
+        let reason = format!("it needs transactions, which {server} does not have; a replica set has them");
+        for capability in [
+            Capability::AtomicBatch,
+            Capability::GuardedWrite,
+            Capability::ObjectGuard,
+        ] {
+            declaration.reasons.insert(capability, reason.clone().into());
+        }
+    }
     if !atomic {
+        let reason =
+            format!("conditional updates of {server} are not atomic, so concurrent writers would lose data");
+        for capability in [
+            Capability::CompareAndSwap,
+            Capability::DeleteIf,
+            Capability::Documents,
+            Capability::Logs,
+        ] {
+            declaration.reasons.insert(capability, reason.clone().into());
+        }
         return declaration;
     }
     let mut documents = DocumentsDeclaration::new(durability);

@@ -47,12 +47,12 @@ impl Backends {
             return output.json(&declarations);
         }
         let markdown = self.format == Format::Markdown;
-        let (table, costs) = table(&declarations);
+        let (table, notes) = table(&declarations);
         output.line(table.render(markdown))?;
-        for (number, cost) in costs.iter().enumerate() {
+        for (number, note) in notes.iter().enumerate() {
             // In Markdown only a blank line ends the table, and the line.
             let before = if markdown { "\n" } else { "" };
-            output.line(format!("{before}[{}] emulated: {cost}", number + 1))?;
+            output.line(format!("{before}[{}] {note}", number + 1))?;
         }
         Ok(())
     }
@@ -87,11 +87,19 @@ fn temporary(scheme: &Scheme, directory: &std::path::Path) -> Option<StorageUrl>
     }
 }
 
-/// The table, and the costs its numbers in brackets stand for.
+/// The table, and the notes its numbers in brackets stand for.
 fn table(declarations: &Declarations) -> (Table, Vec<String>) {
     let mut table =
         Table::new(std::iter::once(String::new()).chain(declarations.keys().map(|name| format!("`{name}`"))));
-    let mut costs: Vec<String> = Vec::new();
+    let mut notes: Vec<String> = Vec::new();
+    let mut noted = |word: &str, note: String| {
+        let known = notes.iter().position(|known| *known == note);
+        let at = known.unwrap_or_else(|| {
+            notes.push(note);
+            notes.len() - 1
+        });
+        format!("{word} [{}]", at + 1)
+    };
     for capability in Capability::ALL {
         let label = match meaning(*capability) {
             Some(meaning) if meaning == capability.as_str() => meaning.to_owned(),
@@ -102,15 +110,11 @@ fn table(declarations: &Declarations) -> (Table, Vec<String>) {
             .values()
             .map(|declaration| match declaration.support(*capability) {
                 Support::Native => "yes".to_owned(),
-                Support::Emulated { cost } => {
-                    let known = costs.iter().position(|known| *known == cost);
-                    let at = known.unwrap_or_else(|| {
-                        costs.push(cost.into_owned());
-                        costs.len() - 1
-                    });
-                    format!("yes [{}]", at + 1)
-                }
-                _ => "no".to_owned(),
+                Support::Emulated { cost } => noted("yes", format!("emulated: {cost}")),
+                _ => match declaration.reasons.get(capability) {
+                    Some(reason) => noted("no", reason.to_string()),
+                    None => "no".to_owned(),
+                },
             });
         let row: Vec<_> = std::iter::once(label).chain(cells).collect();
         table.row(row);
@@ -118,7 +122,7 @@ fn table(declarations: &Declarations) -> (Table, Vec<String>) {
     for (label, show) in FACTS {
         table.row(std::iter::once((*label).to_owned()).chain(declarations.values().map(show)));
     }
-    (table, costs)
+    (table, notes)
 }
 
 const fn meaning(capability: Capability) -> Option<&'static str> {

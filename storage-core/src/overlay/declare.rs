@@ -2,7 +2,9 @@
 
 use super::layout::{DOCUMENT_OVERHEAD, ENTRY_OVERHEAD, LOG_OVERHEAD};
 use super::logs::FRAME_OVERHEAD;
-use crate::declaration::{Declaration, DocumentsDeclaration, LogsDeclaration, ObjectsDeclaration, Support};
+use crate::declaration::{
+    Capability, Declaration, DocumentsDeclaration, LogsDeclaration, ObjectsDeclaration, Support,
+};
 
 /// [Escaping](crate::value::escape) writes at most so many characters for one byte.
 const ESCAPED: u64 = 3;
@@ -24,6 +26,17 @@ pub(super) fn declaration(backend: &Declaration) -> Declaration {
         && objects.max_key_bytes >= MIN_KEY_BYTES;
     declaration.documents = able.then(|| documents(objects));
     declaration.logs = able.then(|| logs(objects));
+    if !able {
+        let conditions = [Capability::CompareAndSwap, Capability::CreateIfAbsent];
+        let reason = conditions
+            .iter()
+            .find_map(|condition| backend.reasons.get(condition));
+        for section in [Capability::Documents, Capability::Logs] {
+            declaration
+                .reasons
+                .extend(reason.map(|reason| (section, reason.clone())));
+        }
+    }
     declaration
 }
 
@@ -106,6 +119,26 @@ mod tests {
     fn without_conditional_writes_there_is_nothing_but_objects() {
         let plain = declaration(&Declaration::new("test"));
         assert_eq!((plain.documents, plain.logs), (None, None));
+        assert!(plain.reasons.is_empty());
         assert_eq!(of(MIN_KEY_BYTES - 1).documents, None);
+    }
+
+    #[test]
+    fn why_the_medium_is_not_able_is_why_there_are_no_documents() {
+        let mut medium = Declaration::new("test");
+        let reason = "the server ignores If-Match";
+        medium.reasons.insert(Capability::CompareAndSwap, reason.into());
+        let overlaid = declaration(&medium);
+        for capability in [
+            Capability::CompareAndSwap,
+            Capability::Documents,
+            Capability::Indexes,
+            Capability::Logs,
+        ] {
+            let refusal = overlaid.unsupported(capability).to_string();
+            assert!(refusal.contains(reason), "{refusal}");
+        }
+        let other = overlaid.unsupported(Capability::Presign).to_string();
+        assert!(!other.contains(reason), "{other}");
     }
 }

@@ -56,7 +56,7 @@ fn on_server(server: Server) -> Vec<Trial> {
     if server.name == "FerretDB" {
         return Vec::new();
     }
-    let slow = ["moto", "Azurite"].contains(&server.name.as_str());
+    let slow = ["SecantusDB", "moto", "Azurite"].contains(&server.name.as_str());
     let prefix = server.name.to_lowercase();
     let places = Places::new(server);
     let test = |(name, (_, check)): (String, Law)| {
