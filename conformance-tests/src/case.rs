@@ -90,6 +90,12 @@ impl Failure {
             at: Location::caller(),
         }
     }
+
+    /// The same failure, with where it was seen in front.
+    pub(crate) fn in_context(mut self, context: &str) -> Self {
+        self.message = format!("{context}: {}", self.message);
+        self
+    }
 }
 
 impl From<Error> for Failure {

@@ -45,6 +45,8 @@
 //! Where it is known only at run time what there is to test, servers above all, the feature `trials` makes the same tests as values
 //! for `libtest-mimic`, in a test target with `harness = false`.
 //!
+//! [`differential`] plays random operations on an adapter and on the reference and compares every answer.
+//!
 //! A program runs a [`Plan`] with [`run`] and gets a [`Report`], as text, JSON or Markdown. A failure that is known is given a
 //! [`Waiver`] with a reason and a day it ends on; the case still runs, and fails the run once it passes.
 
@@ -56,6 +58,7 @@ mod catalogue;
 mod clock;
 mod context;
 mod date;
+pub mod differential;
 mod digest;
 mod harness;
 mod history;
