@@ -22,6 +22,8 @@ pub mod emulator;
 mod explicit;
 mod identity;
 mod install;
+#[cfg(feature = "suite")]
+mod killed;
 mod kind;
 mod lifecycle;
 mod native;
@@ -43,6 +45,8 @@ mod tool;
 #[cfg(feature = "suite")]
 mod waivers;
 
+#[cfg(feature = "suite")]
+pub use self::killed::killed;
 pub use self::kind::Kind;
 pub use self::lifecycle::{down, is_up, logs, status, up};
 pub use self::native::Native;

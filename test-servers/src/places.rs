@@ -80,6 +80,28 @@ impl Places {
         })
     }
 
+    /// What is on the server under names that begin with this text: databases, or objects of the bucket.
+    ///
+    /// # Errors
+    /// The server refuses.
+    pub async fn names(&self, beginning: &str) -> crate::Result<Vec<String>> {
+        let mut names = if self.bucket.is_some() {
+            let store = self.server.object_store()?;
+            let objects = store.list(None);
+            objects
+                .map_ok(|object| object.location.to_string())
+                .try_collect()
+                .await?
+        } else {
+            let client = mongo(&self.server.url).await?;
+            let names = client.list_database_names().await?;
+            client.shutdown().immediate(true).await;
+            names
+        };
+        names.retain(|name: &String| name.starts_with(beginning));
+        Ok(names)
+    }
+
     async fn drop_database(&self, place: &str) -> crate::Result<()> {
         let client = mongo(&self.server.url).await?;
         client.database(place).drop().await?;
