@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures::future::join_all;
 use storage_core::{Capability, Declaration, Result, Storage};
 
 use crate::clock::TestClock;
@@ -129,17 +130,16 @@ impl Ctx {
         self.harness.wipe(&self.place.neighbour(suffix)).await
     }
 
-    /// Closes every client and wipes every place.
+    /// Closes every client and wipes every place, the others too where one refuses.
     pub(crate) async fn clean_up(&self) -> Result<()> {
         let opened = std::mem::take(&mut *self.lock(&self.opened));
-        for storage in opened {
-            storage.close().await?;
-        }
+        let closing = opened.iter().map(Storage::close);
+        let mut result = join_all(closing).await.into_iter().collect();
         let places = std::mem::take(&mut *self.lock(&self.places));
         for place in places {
-            self.harness.wipe(&place).await?;
+            result = Result::and(result, self.harness.wipe(&place).await);
         }
-        Ok(())
+        result
     }
 
     fn lock<'a, T>(&self, list: &'a Mutex<Vec<T>>) -> std::sync::MutexGuard<'a, Vec<T>> {

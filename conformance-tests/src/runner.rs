@@ -197,7 +197,14 @@ async fn bounded(
     };
     advisories.extend(ctx.take_advisories());
     // What a failed or stuck case left may be in the way of closing; its own outcome says more.
-    let closed = tokio::time::timeout(timeout, close(&ctx)).await;
+    let closed = tokio::time::timeout(timeout, async {
+        // One that was given up is over once its future is dropped; before that it may still write.
+        if !task.is_finished() {
+            let _ = (&mut task).await;
+        }
+        close(&ctx).await
+    });
+    let closed = closed.await;
     match closed {
         Ok(Ok(())) => Ok(outcome),
         _ if !outcome.is_success() => Ok(outcome),

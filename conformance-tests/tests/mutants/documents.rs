@@ -311,6 +311,11 @@ impl Fault for SweepsTooMuch {
     }
 }
 
+crate::differs! {
+    PutMerges, PutIgnoresTheVersion, DeleteIgnoresTheVersion, PutManyStopsAtTheFirstError, RefusedBatchIsHalfApplied,
+    PutKeepsTheExpiry, ExpiredStandInTheWay, SweepsTooMuch,
+}
+
 mod killed {
     crate::kills! {
         PutMerges: "documents.put-replaces-whole";

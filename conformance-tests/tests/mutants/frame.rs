@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use conformance_tests::{InMemory, Outcome, Plan, Tier};
+use conformance_tests::{InMemory, Outcome, Plan, Tier, differential};
 use storage_core::*;
 
 /// One fault: override the method that has it. Everything else is the reference adapter.
@@ -251,6 +251,19 @@ pub(crate) async fn assert_killed<F: Fault>(mutant: &str, cases: &[&str]) {
             "{mutant} survived {case}: {outcome:?}"
         );
     }
+}
+
+/// Random operations tell the mutant from the reference, with the seed in the message.
+pub(crate) async fn assert_differs<F: Fault>(mutant: &str) {
+    for seed in 1..=10 {
+        let client: Arc<dyn StorageAdapter> = Arc::new(Mutant::new((Memory::new(), Arc::new(F::default()))));
+        if let Err(difference) = differential::documents(&[client], seed, 400).await {
+            let difference = difference.to_string();
+            assert!(difference.contains(&format!("seed {seed} ")), "{difference}");
+            return;
+        }
+    }
+    panic!("{mutant} gives every answer the reference gives");
 }
 
 #[async_trait]

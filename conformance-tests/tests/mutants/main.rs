@@ -28,3 +28,19 @@ macro_rules! kills {
     };
 }
 pub(crate) use kills;
+
+/// `differs! { Fault, … }` makes a test of each mutant: random operations tell it from the reference.
+macro_rules! differs {
+    ($($fault:ident),+ $(,)?) => {
+        mod differs {
+            $(
+                #[allow(non_snake_case, reason = "the test has the mutant's name")]
+                #[tokio::test]
+                async fn $fault() {
+                    $crate::frame::assert_differs::<super::$fault>(stringify!($fault)).await;
+                }
+            )+
+        }
+    };
+}
+pub(crate) use differs;

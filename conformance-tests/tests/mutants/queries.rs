@@ -280,6 +280,10 @@ impl Fault for UniqueIsCheckedFirst {
     }
 }
 
+crate::differs! {
+    LimitsBeforeFiltering, TiesTurnedRound, UnindexedIsEmpty, DeleteLeavesTheEntries, EnsureForgetsToBackfill, UniqueIsIgnored,
+}
+
 mod killed {
     crate::kills! {
         LimitsBeforeSorting: "query.order-is-global";
