@@ -7,8 +7,9 @@ use storage_cloud::{Cloud, CloudConfig, ConditionalWrites, S3Config};
 use storage_core::{
     Applied, Area, Condition, Key, ReadRequest, Result, StorageBackend, Version, WriteRequest,
 };
-use test_servers::emulator::{self, Running, S3Mode};
+use tempfile::TempDir;
 use test_servers::proxy::{Http, HttpFault, Requests};
+use test_servers::{Native, Process, Server};
 
 /// How long a request may take where nothing is meant to hang.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -16,27 +17,32 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a request may take that is meant to hang: long beside a request on this machine, short beside a test.
 pub(crate) const IMPATIENCE: Duration = Duration::from_secs(1);
 
-/// An honest server, a proxy before it, a client of the proxy that is tested, and one of the server that looks.
+/// A server, a proxy before it, clients of the proxy that are tested, and one of the server that looks.
 pub(crate) struct Bench {
-    _server: Running,
+    server: Process,
+    /// Outlives the server.
+    _directory: TempDir,
     pub(crate) proxy: Http,
     pub(crate) direct: Cloud,
 }
 
 impl Bench {
-    pub(crate) async fn new() -> Self {
-        let server = emulator::s3(S3Mode::Honest).unwrap();
-        let proxy = Http::to(&server.url()).unwrap();
-        let direct = open(&server.url(), PATIENCE).await;
+    pub(crate) async fn on(native: Native) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let server = native.spawn(&directory.path().join("data")).await.unwrap();
+        let endpoint = server.server().option("endpoint").unwrap();
+        let proxy = Http::to(&endpoint).unwrap();
+        let direct = open(&server.server(), &endpoint, PATIENCE).await;
         Self {
-            _server: server,
+            server,
+            _directory: directory,
             proxy,
             direct,
         }
     }
 
     pub(crate) async fn client(&self, patience: Duration) -> Cloud {
-        open(self.proxy.url(), patience).await
+        open(&self.server.server(), self.proxy.url(), patience).await
     }
 
     pub(crate) async fn stored(&self, key: &Key) -> Option<(Bytes, Version)> {
@@ -49,12 +55,16 @@ impl Bench {
     }
 }
 
-pub(crate) async fn open(url: &str, patience: Duration) -> Cloud {
-    let bucket = S3Config::new("storage-test")
+async fn open(server: &Server, url: &str, patience: Duration) -> Cloud {
+    let credential = |name: &str| server.credentials[name].clone();
+    let bucket = S3Config::new(server.bucket().unwrap())
         .endpoint(url)
         .allow_http(true)
-        .region("us-east-1")
-        .access_key("anyone", "anything");
+        .region(server.option("region").unwrap())
+        .access_key(
+            credential("AWS_ACCESS_KEY_ID"),
+            credential("AWS_SECRET_ACCESS_KEY"),
+        );
     // The probe has tests of its own.
     let config = CloudConfig::from(bucket)
         .request_timeout(patience)

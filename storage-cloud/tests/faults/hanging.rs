@@ -8,9 +8,7 @@ use tokio::time::timeout;
 
 use crate::bench::{Bench, IMPATIENCE, KINDS, Kind, PATIENCE, check, key, puts, write};
 
-#[tokio::test]
-async fn a_write_nobody_answers_ends_and_says_that_nothing_is_known() {
-    let bench = Bench::new().await;
+pub(crate) async fn a_write_nobody_answers_ends_and_says_that_nothing_is_known(bench: Bench) {
     let client = bench.client(IMPATIENCE).await;
     for applied in [true, false] {
         for kind in KINDS {
@@ -31,9 +29,7 @@ async fn a_write_nobody_answers_ends_and_says_that_nothing_is_known() {
     }
 }
 
-#[tokio::test]
-async fn a_conditional_write_is_found_again_when_only_its_answer_hangs() {
-    let bench = Bench::new().await;
+pub(crate) async fn a_conditional_write_is_found_again_when_only_its_answer_hangs(bench: Bench) {
     let client = bench.client(IMPATIENCE).await;
     for kind in [Kind::Create, Kind::Swap] {
         let key = key(&format!("{kind:?}"));
@@ -45,9 +41,7 @@ async fn a_conditional_write_is_found_again_when_only_its_answer_hangs() {
     }
 }
 
-#[tokio::test]
-async fn a_write_that_arrives_late_was_not_called_undone() {
-    let bench = Bench::new().await;
+pub(crate) async fn a_write_that_arrives_late_was_not_called_undone(bench: Bench) {
     let client = bench.client(IMPATIENCE).await;
     for kind in KINDS {
         let key = key(&format!("{kind:?}"));
@@ -64,9 +58,7 @@ async fn a_write_that_arrives_late_was_not_called_undone() {
     }
 }
 
-#[tokio::test]
-async fn what_somebody_else_wrote_meanwhile_stays_and_the_outcome_is_unknown() {
-    let bench = Bench::new().await;
+pub(crate) async fn what_somebody_else_wrote_meanwhile_stays_and_the_outcome_is_unknown(bench: Bench) {
     let client = bench.client(IMPATIENCE).await;
     for applied in [true, false] {
         for kind in [Kind::Create, Kind::Swap] {

@@ -6,12 +6,10 @@ use storage_core::{Applied, Area, Condition, Error, ErrorKind, Key, ReadRequest,
 use crate::bench::{Bench, PATIENCE, key, passing, puts, write};
 
 /// Four writers add lines to one object by compare-and-swap while every third request meets a fault.
-#[tokio::test]
-async fn no_acknowledged_swap_is_lost_and_none_is_there_twice() {
+pub(crate) async fn no_acknowledged_swap_is_lost_and_none_is_there_twice(bench: Bench) {
     const WRITERS: usize = 4;
     const LINES: usize = 8;
 
-    let bench = Bench::new().await;
     let client = bench.client(PATIENCE).await;
     let key = key("lines");
     write(&bench.direct, &key, "", Condition::Always).await.unwrap();

@@ -8,9 +8,7 @@ use test_servers::proxy::{HttpFault, Requests};
 
 use crate::bench::{Bench, KINDS, Kind, PATIENCE, check, key, passing, puts, write};
 
-#[tokio::test]
-async fn a_conditional_write_outlives_every_passing_fault() {
-    let bench = Bench::new().await;
+pub(crate) async fn a_conditional_write_outlives_every_passing_fault(bench: Bench) {
     let client = bench.client(PATIENCE).await;
     for (number, fault) in passing().into_iter().enumerate() {
         for kind in [Kind::Create, Kind::Swap] {
@@ -26,9 +24,7 @@ async fn a_conditional_write_outlives_every_passing_fault() {
     }
 }
 
-#[tokio::test]
-async fn an_unconditional_write_is_sent_once_and_tells_what_it_knows() {
-    let bench = Bench::new().await;
+pub(crate) async fn an_unconditional_write_is_sent_once_and_tells_what_it_knows(bench: Bench) {
     let client = bench.client(PATIENCE).await;
     for (number, fault) in passing().into_iter().enumerate() {
         let what = format!("{fault:?}");
@@ -47,9 +43,7 @@ async fn an_unconditional_write_is_sent_once_and_tells_what_it_knows() {
     }
 }
 
-#[tokio::test]
-async fn a_deletion_is_sent_once_and_tells_what_it_knows() {
-    let bench = Bench::new().await;
+pub(crate) async fn a_deletion_is_sent_once_and_tells_what_it_knows(bench: Bench) {
     let client = bench.client(PATIENCE).await;
     let deletes = || Requests::all().method("DELETE");
     for (number, fault) in passing().into_iter().enumerate() {
@@ -68,9 +62,7 @@ async fn a_deletion_is_sent_once_and_tells_what_it_knows() {
     }
 }
 
-#[tokio::test]
-async fn a_condition_that_does_not_hold_is_refused_also_when_it_is_sent_twice() {
-    let bench = Bench::new().await;
+pub(crate) async fn a_condition_that_does_not_hold_is_refused_also_when_it_is_sent_twice(bench: Bench) {
     let client = bench.client(PATIENCE).await;
     let key = key("held");
     let stale = write(&bench.direct, &key, "old", Condition::Always)
@@ -93,9 +85,7 @@ async fn a_condition_that_does_not_hold_is_refused_also_when_it_is_sent_twice() 
     }
 }
 
-#[tokio::test]
-async fn a_streamed_write_whose_end_is_lost_tells_what_it_knows() {
-    let bench = Bench::new().await;
+pub(crate) async fn a_streamed_write_whose_end_is_lost_tells_what_it_knows(bench: Bench) {
     let client = Arc::new(bench.client(PATIENCE).await);
     // Longer than a part of the default size, so that it is one of several.
     let bytes = Bytes::from(vec![7; 9 * 1024 * 1024]);
@@ -122,9 +112,7 @@ async fn a_streamed_write_whose_end_is_lost_tells_what_it_knows() {
 }
 
 /// It should mean that nothing was done; a gateway that answers for a server does not know.
-#[tokio::test]
-async fn a_write_done_and_answered_with_429_is_not_called_undone() {
-    let bench = Bench::new().await;
+pub(crate) async fn a_write_done_and_answered_with_429_is_not_called_undone(bench: Bench) {
     let client = bench.client(PATIENCE).await;
     let done = HttpFault::Answer {
         status: 429,
@@ -141,9 +129,7 @@ async fn a_write_done_and_answered_with_429_is_not_called_undone() {
 }
 
 /// Nothing was done, so that to send it again is no second write.
-#[tokio::test]
-async fn a_write_that_met_another_request_is_sent_again() {
-    let bench = Bench::new().await;
+pub(crate) async fn a_write_that_met_another_request_is_sent_again(bench: Bench) {
     let client = bench.client(PATIENCE).await;
     for kind in KINDS {
         let key = key(&format!("{kind:?}"));
@@ -156,9 +142,7 @@ async fn a_write_that_met_another_request_is_sent_again() {
     }
 }
 
-#[tokio::test]
-async fn a_write_that_meets_another_request_for_ever_comes_to_an_end() {
-    let bench = Bench::new().await;
+pub(crate) async fn a_write_that_meets_another_request_for_ever_comes_to_an_end(bench: Bench) {
     let client = bench.client(PATIENCE).await;
     for kind in KINDS {
         let key = key(&format!("{kind:?}"));

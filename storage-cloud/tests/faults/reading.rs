@@ -6,9 +6,7 @@ use tokio::time::timeout;
 
 use crate::bench::{Bench, IMPATIENCE, PATIENCE, key, write};
 
-#[tokio::test]
-async fn a_read_gives_the_whole_object_or_an_error() {
-    let bench = Bench::new().await;
+pub(crate) async fn a_read_gives_the_whole_object_or_an_error(bench: Bench) {
     let client = bench.client(PATIENCE).await;
     let key = key("whole");
     write(&bench.direct, &key, "0123456789", Condition::Always)
@@ -38,9 +36,7 @@ async fn a_read_gives_the_whole_object_or_an_error() {
     assert_eq!(error.applied(), Applied::No, "{error}");
 }
 
-#[tokio::test]
-async fn a_client_works_on_as_soon_as_the_network_is_back() {
-    let bench = Bench::new().await;
+pub(crate) async fn a_client_works_on_as_soon_as_the_network_is_back(bench: Bench) {
     let client = bench.client(IMPATIENCE).await;
     let key = key("back");
     let version = write(&client, &key, "before", Condition::Always).await.unwrap();
