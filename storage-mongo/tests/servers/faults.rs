@@ -11,11 +11,11 @@ pub(crate) mod objects;
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
-use futures::join;
 use storage_core::{Applied, Area, Bytes, Error, Key, StorageBackend, WriteRequest};
 use storage_mongo::Mongo;
 use test_servers::proxy::{Commands, Mongo as Proxy, MongoFault};
 use tokio::time::{sleep, timeout};
+use tokio::{join, select};
 
 use crate::place::Place;
 
@@ -105,6 +105,21 @@ impl Weather {
         answer.unwrap_or_else(|_| panic!("waits for ever over a network that is cut"))
     }
 
+    /// Begins something and drops it as soon as a command has met silence.
+    pub(crate) async fn abandoned<T>(
+        &self,
+        commands: Commands,
+        applied: bool,
+        work: impl Future<Output = T>,
+    ) {
+        let silence = self.proxy.once(commands.clone(), MongoFault::Hang { applied });
+        select! {
+            _ = work => panic!("it was done before it met silence: {commands:?}"),
+            met = silence.met() => assert!(met),
+        }
+        self.proxy.heal();
+    }
+
     /// Looks that the handle goes on.
     async fn recovers(&self, from: &str) {
         let recovered = async {
@@ -120,6 +135,13 @@ impl Weather {
         };
         let recovered = timeout(PATIENCE, recovered).await;
         assert!(recovered.is_ok(), "the handle does not recover from {from}");
+    }
+
+    /// Waits until nothing that is left of a write is in the way of another.
+    pub(crate) async fn unlocked(&self, write: &impl Write, what: &str) {
+        let again = async { while write.change_again(&self.clear).await.is_err() {} };
+        let again = timeout(PATIENCE, again).await;
+        assert!(again.is_ok(), "it stays locked: {what}");
     }
 
     pub(crate) async fn close(self) {
@@ -169,9 +191,7 @@ pub(crate) async fn under_each_fault(place: &Place, commands: Commands, mut writ
             same == now || !is_known(&answer),
             "the handle sees something else: {what}"
         );
-        let again = async { while write.change_again(&weather.clear).await.is_err() {} };
-        let again = timeout(PATIENCE, again).await;
-        assert!(again.is_ok(), "it stays locked: {what}");
+        weather.unlocked(&write, &what).await;
     }
     weather.close().await;
 }

@@ -3,7 +3,7 @@
 use storage_core::bson::rawdoc;
 use storage_core::{
     BatchOperation, BatchRequest, Clock, Condition, DeleteDocumentRequest, DocumentId, Error, Name,
-    PutRequest, StorageAdapter, SystemClock, Timestamp, Version, random_u128,
+    PutRequest, StorageAdapter, StorageBackend, SystemClock, Timestamp, Version, random_u128,
 };
 use storage_mongo::Mongo;
 use test_servers::proxy::Commands;
@@ -20,6 +20,7 @@ laws! {
     Atomic: many_puts,
     Transactions: a_commit,
     Transactions: a_commit_whose_steps_are_in_trouble,
+    Transactions: a_commit_that_nobody_waits_for,
     Atomic: a_read,
 }
 
@@ -187,6 +188,30 @@ async fn a_commit_whose_steps_are_in_trouble(place: &Place) {
         let steps = Commands::named(step).on("users");
         under_each_fault(place, steps, Document::by(Way::Commit)).await;
     }
+}
+
+async fn a_commit_that_nobody_waits_for(place: &Place) {
+    let weather = Weather::at(place).await;
+    let mut write = Document::by(Way::Commit);
+    let steps = [
+        (Commands::named("find").on("users"), true),
+        (Commands::named("update").on("users"), true),
+        (Commands::named("commitTransaction"), false),
+    ];
+    for (round, (commands, applied)) in steps.into_iter().enumerate() {
+        write.prepare(&weather.clear, round).await;
+        let what = format!("{commands:?}");
+        weather
+            .abandoned(commands, applied, write.write(&weather.through))
+            .await;
+        weather.unlocked(&write, &what).await;
+    }
+    let Weather { through, clear, .. } = weather;
+    // Waits for what is under way.
+    through.close().await.unwrap();
+    // Nothing of the last one came after what was written since.
+    assert_eq!(write.look(&clear).await, [Some(3), Some(3)]);
+    clear.close().await.unwrap();
 }
 
 async fn many_puts(place: &Place) {
