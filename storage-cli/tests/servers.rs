@@ -17,6 +17,7 @@ use self::shell::Shell;
 /// What the tests are called.
 const BY_URL: &str = "objects_documents_and_logs_by_url";
 const PAIR: &str = "documents_in_mongodb_and_objects_in_a_bucket";
+const CONFORMANCE: &str = "a_run_of_the_suite_leaves_nothing_behind";
 
 fn main() -> ExitCode {
     run(
@@ -30,6 +31,14 @@ fn main() -> ExitCode {
                     Ok(())
                 }
             })];
+            let name = format!("{}::{CONFORMANCE}", server.name.to_lowercase());
+            tests.push(Trial::test(name, {
+                let server = server.clone();
+                move || {
+                    conformance(&server);
+                    Ok(())
+                }
+            }));
             if server.kind == Kind::Mongo {
                 let name = format!("{}::{PAIR}", server.name.to_lowercase());
                 tests.push(Trial::test(name, move || pair(&server)));
@@ -37,8 +46,9 @@ fn main() -> ExitCode {
             tests
         },
         |server, reason| {
-            let name = format!("{}::{BY_URL}", server.to_lowercase());
-            vec![absent_trial(&name, reason)]
+            [BY_URL, CONFORMANCE]
+                .map(|test| absent_trial(&format!("{}::{test}", server.to_lowercase()), reason))
+                .into()
         },
     )
 }
@@ -71,13 +81,22 @@ impl<'a> At<'a> {
     }
 
     fn wipe(self) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
         let places = Places::new(self.server.clone());
-        runtime.block_on(places.wipe(&self.name)).unwrap();
+        runtime().block_on(places.wipe(&self.name)).unwrap();
     }
+
+    /// What the server has of this place and of those beside it.
+    fn names(&self) -> Vec<String> {
+        let places = Places::new(self.server.clone());
+        runtime().block_on(places.names(&self.name)).unwrap()
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
 }
 
 fn by_url(server: &Server) {
@@ -105,12 +124,25 @@ fn by_url(server: &Server) {
     for secret in server.credentials.values() {
         assert!(!document.err.contains(secret.as_str()), "{}", document.err);
     }
+    assert_ne!(at.names(), [""; 0], "what is there is seen");
     at.wipe();
 }
 
 /// FerretDB changes documents in two steps, so nothing that needs one is offered on it.
 fn server_takes_documents(server: &Server) -> bool {
     server.name != "FerretDB"
+}
+
+/// Objects, documents with their indexes, and logs.
+fn conformance(server: &Server) {
+    let at = At::new(server);
+    let shell = at.admitted(Shell::new());
+    for only in ["harness.places-*", "index.ensure-*", "log.closed-*"] {
+        let url = at.url();
+        let ended = shell.run(&["conformance", &url, "--only", only, "--tier", "smoke"]);
+        assert_eq!(ended.code, 0, "{only}: {}{}", ended.out, ended.err);
+        assert_eq!(at.names(), [""; 0], "after {only}");
+    }
 }
 
 fn pair(documents: &Server) -> Result<(), libtest_mimic::Failed> {

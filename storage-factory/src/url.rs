@@ -127,8 +127,8 @@ impl StorageUrl {
         &self.text
     }
 
-    /// The URL with its secrets, without the options of these names; what stays is as it was given.
-    pub(crate) fn without_options(&self, left_out: impl Fn(&str) -> bool) -> String {
+    /// The URL with its secrets, without the options of these names; what stays is as it was given. For a driver, never for a person.
+    pub fn without_options(&self, left_out: impl Fn(&str) -> bool) -> String {
         let Some((place, query)) = self.text.split_once('?') else {
             return self.text.clone();
         };

@@ -74,8 +74,11 @@ impl Pair<'_> {
     }
 
     async fn put_many(&mut self) -> Verdict {
+        // Which of several that want one key of a unique index gets it is not said.
+        let indexes = self.memory.indexes(&self.collection).await?;
+        let unique = indexes.iter().any(|info| info.index.unique);
         let mut requests = (Vec::new(), Vec::new());
-        for _ in 0..self.random.below(6) {
+        for _ in 0..self.random.below(if unique { 2 } else { 6 }) {
             let (one, other) = self.a_put()?;
             requests.0.push(one);
             requests.1.push(other);

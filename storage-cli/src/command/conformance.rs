@@ -12,8 +12,9 @@ use crate::failure::{Failure, Result};
 use crate::output::Output;
 use crate::session::Session;
 
-/// Every case gets a place of its own beside what the URL names: a directory in the directory, a file beside the file, a name
-/// with a suffix. Only places that were found empty are used, and they are removed again. Exit 1 when a case fails.
+/// Every case gets a place of its own beside what the URL names: a directory in the directory, a file beside the file, a database
+/// or prefix with a suffix. Only places that were found empty are used, and they are removed again, whatever becomes of their
+/// cases. A run that is killed leaves some, with `conformance-` in their names. Exit 1 when a case fails.
 #[derive(Debug, Args)]
 pub(crate) struct Conformance {
     /// What to test, such as fs:./scratch or sqlite:./scratch/app.db
@@ -60,14 +61,16 @@ impl Conformance {
         let Some(url) = self.storage.filter(|_| !self.list) else {
             return list(&plan, self.json, output);
         };
-        let harness = UrlHarness::new(session.factory().clone(), &url)?;
+        let harness = Arc::new(UrlHarness::new(session.factory().clone(), &url)?);
         let progress = |case: &CaseReport| eprintln!("{case}");
-        let report = Box::pin(conformance_tests::run(Arc::new(harness), plan, progress)).await;
+        let report = Box::pin(conformance_tests::run(harness.clone(), plan, progress)).await;
+        let cleaned = harness.clean_up(!report.is_success()).await;
         if self.json {
             output.line(report.to_json())?;
         } else {
             output.line(&report)?;
         }
+        cleaned?;
         if report.is_success() {
             Ok(())
         } else {

@@ -37,6 +37,15 @@ fn every_backend_passes_a_case_and_is_left_as_it_was() {
 }
 
 #[test]
+fn directories_that_a_run_needed_go_with_it() {
+    let shell = Shell::new();
+    for url in ["fs:./new/data", "sqlite:./new/data/app.db"] {
+        shell.ok(&["conformance", url, "--only", "objects.put-*", "--tier", "smoke"]);
+        assert!(!shell.path().join("new").exists(), "{url}");
+    }
+}
+
+#[test]
 fn cases_are_listed_without_a_storage() {
     let shell = Shell::new();
     let list = shell.ok(&["conformance", "--list", "--only", "objects.*"]);

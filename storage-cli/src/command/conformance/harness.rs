@@ -1,24 +1,52 @@
 //! [`UrlHarness`]: a place of its own for every case, beside what a URL names.
 
+mod contract;
+mod local;
+#[cfg(feature = "mongo")]
+mod mongo;
+
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use conformance_tests::{Harness, Label, Place};
-use futures::TryStreamExt;
-use storage_core::bson::RawDocumentBuf;
-use storage_core::{Error, ErrorKind, ListRequest, Query, Result, Storage, StorageAdapter};
+use futures::StreamExt;
+use storage_core::{Capability, Error, ErrorKind, Result, StorageAdapter};
 use storage_factory::{Factory, Place as Names, StorageUrl};
 
-/// Opens places through the factory. What it did not find empty it neither uses nor removes.
+/// What says of a bucket whether the server decides conditions: it is found out once and not at each of hundreds of openings.
+const CONDITIONS: &str = "conditional_writes";
+
+/// Of how many places at once the remains are removed.
+const PARALLEL: usize = 8;
+
+/// How long the removal of one place may take at the end of a run. A server that has gone is not waited for at every place.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Opens places through the factory. What it did not find empty it neither uses nor removes; what it used it removes.
 #[derive(Debug)]
 pub(super) struct UrlHarness {
     factory: Factory,
     url: StorageUrl,
     names: Names,
-    /// The places that were found empty, and their only adapter where a place cannot be opened twice.
-    places: Mutex<BTreeMap<String, Option<Arc<dyn StorageAdapter>>>>,
+    /// Whether the server was found to decide conditions.
+    decides: OnceLock<bool>,
+    /// The places that were found empty.
+    places: Mutex<BTreeMap<String, Used>>,
+    /// Directories that were made for them.
+    directories: Mutex<Vec<PathBuf>>,
+    #[cfg(feature = "mongo")]
+    databases: mongo::Databases,
+}
+
+/// A place of this run.
+#[derive(Debug, Default)]
+struct Used {
+    /// The only adapter, where a place cannot be opened twice.
+    shared: Option<Arc<dyn StorageAdapter>>,
+    wiped: bool,
 }
 
 impl UrlHarness {
@@ -38,18 +66,56 @@ impl UrlHarness {
             factory,
             url,
             names,
+            decides: OnceLock::new(),
             places: Mutex::default(),
+            directories: Mutex::default(),
+            #[cfg(feature = "mongo")]
+            databases: mongo::Databases::default(),
         })
     }
 
-    /// The URL of a place.
+    /// Removes what is left of the places of the run. Where a case did not pass, `all` looks at every place again: what the case
+    /// had under way when it was given up may have arrived after its place was wiped.
+    ///
+    /// # Errors
+    /// The first failure, naming all places that are left.
+    pub(super) async fn clean_up(&self, all: bool) -> Result<()> {
+        let mut left = Vec::new();
+        for (place, used) in self.places().iter() {
+            if all || !used.wiped {
+                left.push(place.clone());
+            }
+        }
+        let removed = futures::stream::iter(left)
+            .map(|place| async move {
+                let removed = tokio::time::timeout(PATIENCE, self.remove(&place)).await;
+                let late = |_| Err(Error::new(ErrorKind::Timeout, "it took longer than a minute"));
+                (self.url(&place), removed.unwrap_or_else(late))
+            })
+            .buffer_unordered(PARALLEL);
+        let failed: Vec<_> = removed
+            .filter_map(|(url, removed)| async { Some((url, removed.err()?)) })
+            .collect()
+            .await;
+        local::remove_empty(&self.directories.lock().unwrap_or_else(PoisonError::into_inner));
+        let urls: Vec<_> = failed.iter().map(|(url, _)| url.to_string()).collect();
+        match failed.into_iter().next() {
+            None => Ok(()),
+            Some((_, error)) => Err(error
+                .with_operation("remove what the run made")
+                .with_context("left behind", urls.join(" "))),
+        }
+    }
+
+    /// The URL of a place. Its name says what it is, for the day a run was killed.
     fn url(&self, place: &str) -> StorageUrl {
-        let path = self.url.path();
+        let (path, place) = (self.url.path(), format!("conformance-{place}"));
+        let within = |path: &str| format!("{}/{place}", path.trim_end_matches('/'));
         match self.names {
             Names::Nothing => self.url.clone(),
-            Names::Directory => self
-                .url
-                .with_path(&format!("{}/{place}", path.trim_end_matches('/'))),
+            Names::Directory => self.url.with_path(&within(path)),
+            // A suffix would be one of the bucket's name.
+            Names::Bucket if path.trim_matches('/').is_empty() => self.url.with_path(&within(path)),
             // The extension is what people know a file by.
             Names::File => match path
                 .rsplit_once('.')
@@ -58,39 +124,65 @@ impl UrlHarness {
                 Some((stem, extension)) => self.url.with_path(&format!("{stem}-{place}.{extension}")),
                 None => self.url.with_path(&format!("{path}-{place}")),
             },
-            _ => self.url.with_path(&format!("{path}-{place}")),
+            _ => self
+                .url
+                .with_path(&format!("{}-{place}", path.trim_end_matches('/'))),
         }
     }
 
-    fn places(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Option<Arc<dyn StorageAdapter>>>> {
+    /// The URL with what is to be taken for found out about conditions, unless it says so itself or knows no such thing.
+    fn settled(&self, url: &StorageUrl, conditions: &str) -> Result<StorageUrl> {
+        let scheme = self.factory.scheme(url.scheme());
+        let known = scheme.is_some_and(|scheme| {
+            scheme
+                .option_table()
+                .iter()
+                .any(|option| option.name == CONDITIONS)
+        });
+        if !known || url.options().any(|(name, _)| name == CONDITIONS) {
+            return Ok(url.clone());
+        }
+        let text = url.with_secrets();
+        let separator = if text.contains('?') { '&' } else { '?' };
+        self.factory
+            .parse(&format!("{text}{separator}{CONDITIONS}={conditions}"))
+    }
+
+    fn places(&self) -> MutexGuard<'_, BTreeMap<String, Used>> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Refuses a place where something is.
+    /// Refuses a place where something is. Leaves nothing there.
     async fn check_empty(&self, url: &StorageUrl) -> Result<()> {
         let full = match self.names {
             Names::Nothing => false,
-            Names::Directory | Names::File => files(self.names, url).iter().any(|path| path.exists()),
-            _ => {
-                let storage = self.factory.open(url.with_secrets()).await?;
-                let full = is_full(&storage).await;
-                storage.close().await?;
-                full?
-            }
+            Names::Directory | Names::File => local::is_full(self.names, url),
+            #[cfg(feature = "mongo")]
+            Names::Database if mongo::is_for(url) => self.databases.is_full(&self.factory, url).await?,
+            _ => contract::is_full(&self.factory, &self.settled(url, "never")?).await?,
         };
         if full {
             let message = "something is there already; the suite only uses places that are empty";
             return Err(Error::new(ErrorKind::AlreadyExists, message).with_key(url.to_string()));
         }
-        // The directory all places are in; a database file wants its own to be there.
-        if matches!(self.names, Names::Directory | Names::File)
-            && let Some(above) = Path::new(url.path())
-                .parent()
-                .filter(|above| !above.as_os_str().is_empty())
-        {
-            std::fs::create_dir_all(above).map_err(|error| local("make the directory", above, error))?;
+        if matches!(self.names, Names::Directory | Names::File) {
+            let made = local::make_parent(url)?;
+            let mut directories = self.directories.lock().unwrap_or_else(PoisonError::into_inner);
+            directories.extend(made);
         }
         Ok(())
+    }
+
+    /// Removes all there is in a place of this run.
+    async fn remove(&self, place: &str) -> Result<()> {
+        let url = self.url(place);
+        match self.names {
+            Names::Nothing => Ok(()),
+            Names::Directory | Names::File => local::remove(self.names, &url),
+            #[cfg(feature = "mongo")]
+            Names::Database if mongo::is_for(&url) => self.databases.remove(&self.factory, &url).await,
+            _ => contract::empty(&self.factory, &self.settled(&url, "never")?).await,
+        }
     }
 }
 
@@ -101,104 +193,51 @@ impl Harness for UrlHarness {
     }
 
     async fn open(&self, place: &Place) -> Result<Arc<dyn StorageAdapter>> {
-        let url = self.url(place.as_str());
-        let known = self.places().get(place.as_str()).cloned();
-        match known {
-            Some(Some(shared)) => return Ok(shared),
-            Some(None) => {}
-            None => self.check_empty(&url).await?,
+        let mut url = self.url(place.as_str());
+        if !self.places().contains_key(place.as_str()) {
+            self.check_empty(&url).await?;
+        }
+        // From here on it is this run's, whatever becomes of the opening.
+        let shared = {
+            let mut places = self.places();
+            let used = places.entry(place.as_str().to_owned()).or_default();
+            used.wiped = false;
+            used.shared.clone()
+        };
+        if let Some(shared) = shared {
+            return Ok(shared);
+        }
+        if self.decides.get() == Some(&true) {
+            url = self.settled(&url, "trust")?;
         }
         let adapter = self.factory.open_adapter(url.with_secrets()).await?;
+        self.decides.get_or_init(|| {
+            let declared = adapter.declaration().support(Capability::CompareAndSwap);
+            declared.is_present()
+        });
         // What has only one place is empty with every opening, so its clients must share the first.
-        let shared = (self.names == Names::Nothing).then(|| Arc::clone(&adapter));
-        self.places().insert(place.as_str().to_owned(), shared);
+        if self.names == Names::Nothing {
+            let mut places = self.places();
+            let used = places.entry(place.as_str().to_owned()).or_default();
+            used.shared = Some(Arc::clone(&adapter));
+        }
         Ok(adapter)
     }
 
     async fn wipe(&self, place: &Place) -> Result<()> {
-        if self.places().remove(place.as_str()).is_none() {
+        if !self.places().contains_key(place.as_str()) {
             return Ok(());
         }
-        let url = self.url(place.as_str());
-        match self.names {
-            Names::Nothing => Ok(()),
-            Names::Directory | Names::File => {
-                files(self.names, &url).iter().try_for_each(|path| remove(path))
-            }
-            _ => {
-                let storage = self.factory.open(url.with_secrets()).await?;
-                let emptied = empty(&storage).await;
-                storage.close().await?;
-                emptied
-            }
+        self.remove(place.as_str()).await?;
+        if let Some(used) = self.places().get_mut(place.as_str()) {
+            *used = Used {
+                shared: None,
+                wiped: true,
+            };
         }
+        Ok(())
     }
 }
 
-/// What a place of this kind is on the disk: SQLite keeps up to three more files beside the database.
-fn files(names: Names, url: &StorageUrl) -> Vec<PathBuf> {
-    let beside: &[&str] = if names == Names::File {
-        &["", "-wal", "-shm", "-journal"]
-    } else {
-        &[""]
-    };
-    beside
-        .iter()
-        .map(|suffix| PathBuf::from(format!("{}{suffix}", url.path())))
-        .collect()
-}
-
-fn remove(path: &Path) -> Result<()> {
-    let removed = if path.is_dir() {
-        std::fs::remove_dir_all(path)
-    } else {
-        std::fs::remove_file(path)
-    };
-    match removed {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(local("remove", path, error)),
-        _ => Ok(()),
-    }
-}
-
-async fn is_full(storage: &Storage) -> Result<bool> {
-    let mut request = ListRequest::new("");
-    request.limit = 1;
-    let objects = storage.objects().list_with(request).try_next().await?.is_some();
-    let declaration = storage.declaration();
-    let documents = declaration.documents.is_some() && !storage.collections().await?.is_empty();
-    let logs = declaration.logs.is_some() && !storage.logs().await?.is_empty();
-    Ok(objects || documents || logs)
-}
-
-/// Deletes everything through the contract: slow, and right for every backend.
-async fn empty(storage: &Storage) -> Result<()> {
-    let mut entries = storage.objects().list("");
-    while let Some(entry) = entries.try_next().await? {
-        storage.objects().delete(entry.name()).await?;
-    }
-    if storage.declaration().documents.is_some() {
-        for name in storage.collections().await? {
-            let collection = storage.collection::<RawDocumentBuf>(&name);
-            let mut found = collection.find(Query::all()).await?;
-            while let Some(document) = found.next().await? {
-                collection.delete(&document.id).await?;
-            }
-            for index in collection.indexes().await? {
-                collection.drop_index(index.index.name).await?;
-            }
-        }
-    }
-    if storage.declaration().logs.is_some() {
-        for name in storage.logs().await? {
-            storage.log(&name).delete().await?;
-        }
-    }
-    Ok(())
-}
-
-fn local(what: &'static str, path: &Path, error: std::io::Error) -> Error {
-    Error::new(ErrorKind::Io, "the disk refuses")
-        .with_operation(what)
-        .with_key(path.display().to_string())
-        .with_source(error)
-}
+#[cfg(test)]
+mod tests;
