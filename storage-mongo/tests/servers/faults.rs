@@ -137,13 +137,6 @@ impl Weather {
         assert!(recovered.is_ok(), "the handle does not recover from {from}");
     }
 
-    /// Waits until nothing that is left of a write is in the way of another.
-    pub(crate) async fn unlocked(&self, write: &impl Write, what: &str) {
-        let again = async { while write.change_again(&self.clear).await.is_err() {} };
-        let again = timeout(PATIENCE, again).await;
-        assert!(again.is_ok(), "it stays locked: {what}");
-    }
-
     pub(crate) async fn close(self) {
         self.through.close().await.unwrap();
         self.clear.close().await.unwrap();
@@ -170,6 +163,14 @@ pub(crate) trait Write {
     async fn change_again(&self, _mongo: &Mongo) -> Result<(), Error> {
         Ok(())
     }
+
+    /// Waits until nothing that is left of it is in the way of another write.
+    async fn unlocked(&self, mongo: &Mongo, what: &str) {
+        let begun = Instant::now();
+        while self.change_again(mongo).await.is_err() {
+            assert!(begun.elapsed() < PATIENCE, "it stays locked: {what}");
+        }
+    }
 }
 
 /// Checks a write under every fault on those of its commands.
@@ -191,7 +192,7 @@ pub(crate) async fn under_each_fault(place: &Place, commands: Commands, mut writ
             same == now || !is_known(&answer),
             "the handle sees something else: {what}"
         );
-        weather.unlocked(&write, &what).await;
+        write.unlocked(&weather.clear, &what).await;
     }
     weather.close().await;
 }

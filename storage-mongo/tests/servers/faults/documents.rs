@@ -204,7 +204,7 @@ async fn a_commit_that_nobody_waits_for(place: &Place) {
         weather
             .abandoned(commands, applied, write.write(&weather.through))
             .await;
-        weather.unlocked(&write, &what).await;
+        write.unlocked(&weather.clear, &what).await;
     }
     let Weather { through, clear, .. } = weather;
     // Waits for what is under way.
