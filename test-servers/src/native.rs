@@ -42,8 +42,8 @@ pub enum Native {
 impl Native {
     /// Every one that suites are run on, the first of a kind being the one to prefer.
     pub const ALL: [Self; 7] = [
-        Self::Secantus,
         Self::SecantusRs,
+        Self::Secantus,
         Self::FerretDb,
         Self::Versitygw,
         Self::Moto,
