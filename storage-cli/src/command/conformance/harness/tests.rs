@@ -9,12 +9,15 @@ use storage_factory::{Scheme, UrlOption, UrlOptionKind};
 
 use super::*;
 
+/// A path, and what the URL said of conditions.
+type Opening = (String, Option<&'static str>);
+
 /// A server of buckets with one medium for each path. While it is broken, nothing is removed: of the openings that do without
 /// conditions it allows the first at each path, which looks whether something is there.
 #[derive(Clone, Default)]
 struct Server {
     media: Arc<Mutex<HashMap<String, Memory>>>,
-    openings: Arc<Mutex<Vec<(String, Option<&'static str>)>>>,
+    openings: Arc<Mutex<Vec<Opening>>>,
     broken: Arc<AtomicBool>,
 }
 
