@@ -54,6 +54,15 @@ impl Pair<'_> {
         let expected = self.memory.count(&self.collection, request.clone()).await;
         let got = client.count(&self.collection, request.clone()).await;
         let Some((expected, count)) = both(expected, got, &what)? else {
+            // What cannot be counted cannot be found or explained either.
+            let expected = self.memory.find(&self.collection, request.clone()).await;
+            both(
+                expected,
+                client.find(&self.collection, request.clone()).await,
+                &what,
+            )?;
+            let expected = self.memory.explain(&self.collection, &request).await;
+            both(expected, client.explain(&self.collection, &request).await, &what)?;
             return Ok(());
         };
         ensure_eq!(count, expected, "{what}: the count");
