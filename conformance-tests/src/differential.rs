@@ -1,4 +1,5 @@
-//! Random operations played on an adapter and on [`Memory`]: the same answers and the same refusals, but for versions.
+//! Random operations played on an adapter and on [`Memory`](storage_core::Memory): the same answers and the same refusals, but for
+//! versions.
 //!
 //! The cases of the suite each ask for one thing. This asks for anything in any order, as applications do, and finds what two
 //! operations that are right alone do to each other. What an adapter does not declare is not asked of it.
