@@ -83,6 +83,13 @@ fn replacing(inner: &Inner, upsert: bool) -> FindOneAndReplaceOptions {
 async fn always(inner: &Inner, area: Area, key: &Key, document: &RawDocumentBuf) -> Result<Option<Blob>> {
     let heads = heads_of::<RawDocumentBuf>(inner, area);
     for _ in 0..ATTEMPTS {
+        let simple = heads.replace_one(without_blob(key), document).upsert(true);
+        match inner.write(simple).await {
+            Ok(_) => return Ok(None),
+            // There is one with a blob.
+            Err(error) if DuplicateKey::of(&error).is_some() => {}
+            Err(error) => return Err(error),
+        }
         let replace = heads
             .find_one_and_replace(doc! { "_id": key.as_str() }, document)
             .with_options(replacing(inner, true));
@@ -93,6 +100,12 @@ async fn always(inner: &Inner, area: Area, key: &Key, document: &RawDocumentBuf)
         }
     }
     Err(busy())
+}
+
+/// Lets through the head of an object that has no blob to be freed: most objects are small, and to replace one without asking what was
+/// there takes a server half as long.
+fn without_blob(key: &Key) -> Document {
+    doc! { "_id": key.as_str(), "blob": null }
 }
 
 async fn if_absent(
@@ -124,6 +137,16 @@ async fn if_version(
 ) -> Result<Option<Blob>> {
     if let Some(version) = version_value(expected) {
         let heads = heads_of::<RawDocumentBuf>(inner, area);
+        let mut simple = without_blob(key);
+        simple.insert("version", version.clone());
+        if inner
+            .write(heads.replace_one(simple, document))
+            .await?
+            .matched_count
+            == 1
+        {
+            return Ok(None);
+        }
         let replace = heads
             .find_one_and_replace(doc! { "_id": key.as_str(), "version": version }, document)
             .with_options(replacing(inner, false));
