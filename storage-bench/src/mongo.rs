@@ -1,7 +1,5 @@
 //! MongoDB: ours beside the driver on the same server, with the same write concern.
 
-use std::sync::Arc;
-
 use bson::{RawDocumentBuf, rawdoc};
 use mongodb::Collection;
 use mongodb::options::{Acknowledgment, ClientOptions, WriteConcern};
@@ -30,7 +28,8 @@ pub(crate) async fn all(places: &Places) -> Outcome {
     put(&storage, &by_hand).await?;
     get(&storage, &by_hand).await?;
     object(&storage, &by_hand).await?;
-    put_many(&storage, &by_hand).await?;
+    put_many(&storage, &by_hand, Ids::New).await?;
+    put_many(&storage, &by_hand, Ids::Known).await?;
     get_many(&storage, &by_hand).await?;
     storage.close().await?;
     places.wipe(place).await?;
@@ -159,30 +158,26 @@ async fn object(storage: &Storage, by_hand: &Collection<RawDocumentBuf>) -> Outc
         .await
 }
 
-async fn put_many(storage: &Storage, by_hand: &Collection<RawDocumentBuf>) -> Outcome {
+async fn put_many(storage: &Storage, by_hand: &Collection<RawDocumentBuf>, what: Ids) -> Outcome {
     let (rows, hand) = (storage.collection::<RawDocumentBuf>("many"), by_hand.clone());
-    let ids: Arc<Vec<String>> = Arc::new((0..BATCH).map(|number| format!("many-{number}")).collect());
-    let put = {
-        let ids = Arc::clone(&ids);
-        move |_: u64| {
-            let (rows, ids) = (rows.clone(), Arc::clone(&ids));
-            async move {
-                let body = body();
-                for result in rows.put_many(ids.iter().map(|id| (id, &body))).await? {
-                    result?;
-                }
-                Ok(())
+    let put = move |_: u64| {
+        let rows = rows.clone();
+        async move {
+            let (ids, body) = (what.take(), body());
+            for result in rows.put_many(ids.iter().map(|id| (id, &body))).await? {
+                result?;
             }
+            Ok(())
         }
     };
-    Table::new("mongo: 200 documents of 1 KiB", 15, 1)
+    Table::new(what.title(), 15, 1)
         .contender("ours: put_many", put.clone())
         .contender("driver: one by one", move |_| {
-            let (hand, ids) = (hand.clone(), Arc::clone(&ids));
+            let hand = hand.clone();
             async move {
-                for id in ids.iter() {
-                    let filter = mongodb::bson::doc! { "_id": id };
-                    hand.replace_one(filter, with_id(id)).upsert(true).await?;
+                for id in what.take() {
+                    let filter = mongodb::bson::doc! { "_id": &id };
+                    hand.replace_one(filter, with_id(&id)).upsert(true).await?;
                 }
                 Ok(())
             }
@@ -190,6 +185,30 @@ async fn put_many(storage: &Storage, by_hand: &Collection<RawDocumentBuf>) -> Ou
         .contender("control", put)
         .run()
         .await
+}
+
+/// Which documents a batch is of.
+#[derive(Debug, Clone, Copy)]
+enum Ids {
+    New,
+    Known,
+}
+
+impl Ids {
+    fn take(self) -> Vec<String> {
+        let prefix = match self {
+            Self::New => format!("{:032x}", random_u128()),
+            Self::Known => "known".to_owned(),
+        };
+        (0..BATCH).map(|number| format!("{prefix}-{number}")).collect()
+    }
+
+    const fn title(self) -> &'static str {
+        match self {
+            Self::New => "mongo: 200 new documents of 1 KiB",
+            Self::Known => "mongo: 200 documents of 1 KiB over others",
+        }
+    }
 }
 
 async fn get_many(storage: &Storage, by_hand: &Collection<RawDocumentBuf>) -> Outcome {

@@ -58,6 +58,18 @@ fn update_command<'a>(
     rawdoc! { "update": collection, "updates": list, "ordered": ordered }
 }
 
+/// The `insert` command of these documents, each for itself.
+fn insert_command<'a>(
+    collection: &str,
+    documents: impl IntoIterator<Item = &'a RawDocumentBuf>,
+) -> RawDocumentBuf {
+    let mut list = RawArrayBuf::new();
+    for document in documents {
+        list.push(&**document);
+    }
+    rawdoc! { "insert": collection, "documents": list, "ordered": false }
+}
+
 /// What a command that writes says about one of its operations.
 #[derive(Debug, PartialEq)]
 struct Refused {
@@ -120,6 +132,8 @@ mod tests {
             "ordered": false,
         };
         assert_eq!(update_command("users", [&update], false), expected);
+        let expected = rawdoc! { "insert": "users", "documents": [{ "_id": "a" }], "ordered": false };
+        assert_eq!(insert_command("users", [&update.change]), expected);
         let entry = doc! { "index": 1, "code": 11000, "errmsg": "…" };
         let answer = doc! { "ok": 1.0, "n": 1, "writeErrors": [entry.clone()] };
         assert_eq!(refused(&answer), [Refused { at: 1, entry }]);

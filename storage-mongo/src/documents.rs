@@ -1,19 +1,18 @@
 //! Documents: reading them, and writing them one by one, each in one exchange where nothing is in the way.
 
+mod read;
 mod unique;
 
-use std::collections::HashMap;
-
 use bson::RawDocumentBuf;
-use futures::TryStreamExt;
 use mongodb::IndexModel;
 use mongodb::bson::{Document, doc};
 use mongodb::options::IndexOptions;
 use storage_core::{
     Applied, Condition, DeleteDocumentRequest, DocumentId, Error, ErrorKind, Name, PutRequest, Result, Retry,
-    StoredDocument, Timestamp, Version,
+    Timestamp, Version,
 };
 
+pub(crate) use self::read::{get, get_many, there};
 pub(crate) use self::unique::{Verdict, verdict};
 use crate::body::{self, EXPIRES_AT, Stored, VERSION, decode, encode, version_value};
 use crate::catalog::native::Duplicate;
@@ -24,9 +23,6 @@ use crate::store::Inner;
 
 /// How often a write is tried. Each failure means that somebody else changed the very document meanwhile.
 pub(crate) const ATTEMPTS: usize = 16;
-
-/// How many ids one exchange asks for.
-const IDS: usize = 1000;
 
 /// The index by which the engine purges expired documents.
 const EXPIRY_INDEX: &str = "_storage.expires_at";
@@ -57,45 +53,6 @@ pub(crate) async fn current(inner: &Inner, name: &Name, id: &DocumentId) -> Resu
         .read(documents.find_one(doc! { "_id": id.as_str() }))
         .await?;
     found.map(|found| decode(&found)).transpose()
-}
-
-/// Reads one document.
-pub(crate) async fn get(
-    inner: &Inner,
-    name: &Name,
-    id: &DocumentId,
-    now: Timestamp,
-) -> Result<Option<StoredDocument>> {
-    let found = current(inner, name, id)
-        .await?
-        .filter(|stored| stored.is_live(now));
-    Ok(found.map(|stored| stored.document))
-}
-
-/// Reads many documents, in the order asked.
-pub(crate) async fn get_many(
-    inner: &Inner,
-    name: &Name,
-    ids: &[DocumentId],
-    now: Timestamp,
-) -> Result<Vec<Option<StoredDocument>>> {
-    let documents = inner.collection::<RawDocumentBuf>(&collection(name));
-    let mut found: HashMap<String, RawDocumentBuf> = HashMap::new();
-    for some in ids.chunks(IDS) {
-        let wanted: Vec<&str> = some.iter().map(DocumentId::as_str).collect();
-        let mut cursor = inner
-            .read(documents.find(doc! { "_id": { "$in": wanted } }))
-            .await?;
-        while let Some(document) = inner.read(cursor.try_next()).await? {
-            found.insert(body::name_of(&document), document);
-        }
-    }
-    let one = |id: &DocumentId| {
-        let stored = found.get(id.as_str()).map(|found| decode(found)).transpose()?;
-        let live = stored.filter(|stored| stored.is_live(now));
-        Ok(live.map(|stored| stored.document))
-    };
-    ids.iter().map(one).collect()
 }
 
 /// What a write came to.

@@ -7,15 +7,29 @@ use futures::StreamExt;
 use mongodb::bson::{Document, doc};
 use storage_core::{Condition, Error, Name, PutRequest, Result, Version};
 
-use super::{BYTES, OPERATIONS, Update, check_confirmed, raw, refused, update_command, write_concern};
+use super::{
+    BYTES, OPERATIONS, Update, check_confirmed, insert_command, raw, refused, update_command, write_concern,
+};
 use crate::body::{VERSION, encode};
-use crate::documents::{ensure_expiry, expired, put};
+use crate::documents::{ensure_expiry, expired, put, there};
 use crate::indexes;
 use crate::names::collection;
 use crate::store::Inner;
 
 /// How many writes that cannot share a command are under way at a time: half of the connections there are by default.
 const PARALLEL: usize = 16;
+
+/// From so many writes on it is worth an exchange to know which of their documents are there.
+const LOOK_FROM: usize = 16;
+
+/// How writes are sent together.
+#[derive(Clone, Copy)]
+enum How {
+    /// Over what is there, or as a new document.
+    Upsert,
+    /// As a new document; refused where one is. It costs a server a part of an upsert.
+    Insert,
+}
 
 /// A write that can share a command with others.
 struct Prepared {
@@ -80,21 +94,24 @@ async fn wave(
             None => alone.push(at),
         }
     }
-    for chunk in chunks(&together) {
-        match send(inner, name, chunk).await {
-            Ok(refused) => {
-                for (place, prepared) in chunk.iter().enumerate() {
-                    // Nothing was changed by what was refused; alone it finds out by what.
-                    if refused.contains(&place) {
-                        alone.push(prepared.at);
-                    } else {
-                        results[prepared.at] = Some(Ok(prepared.version.clone()));
+    let (known, new) = apart(inner, name, requests, together).await;
+    for (prepared, how) in [(known, How::Upsert), (new, How::Insert)] {
+        for chunk in chunks(&prepared) {
+            match send(inner, name, chunk, how).await {
+                Ok(refused) => {
+                    for (place, prepared) in chunk.iter().enumerate() {
+                        // Nothing was changed by what was refused; alone it finds out by what.
+                        if refused.contains(&place) {
+                            alone.push(prepared.at);
+                        } else {
+                            results[prepared.at] = Some(Ok(prepared.version.clone()));
+                        }
                     }
                 }
-            }
-            Err(error) => {
-                for prepared in chunk {
-                    results[prepared.at] = Some(Err(again(&error)));
+                Err(error) => {
+                    for prepared in chunk {
+                        results[prepared.at] = Some(Err(again(&error)));
+                    }
                 }
             }
         }
@@ -125,6 +142,32 @@ fn prepare(at: usize, request: &PutRequest) -> Result<Option<Prepared>> {
     Ok(fits.then_some(Prepared { at, version, update }))
 }
 
+/// Those whose documents are there, as far as one can tell, and those that are most likely new.
+async fn apart(
+    inner: &Inner,
+    name: &Name,
+    requests: &[PutRequest],
+    together: Vec<Prepared>,
+) -> (Vec<Prepared>, Vec<Prepared>) {
+    if together.len() < LOOK_FROM {
+        return (together, Vec::new());
+    }
+    let ids: Vec<_> = together
+        .iter()
+        .map(|prepared| &requests[prepared.at].id)
+        .collect();
+    match there(inner, name, &ids).await {
+        Ok(there) => together
+            .into_iter()
+            .partition(|prepared| there.contains(requests[prepared.at].id.as_str())),
+        // To write them needs no knowledge.
+        Err(error) => {
+            tracing::debug!(%error, "wrote documents without knowing which are there");
+            (together, Vec::new())
+        }
+    }
+}
+
 /// As many at a time as one command takes.
 fn chunks(mut prepared: &[Prepared]) -> impl Iterator<Item = &[Prepared]> {
     std::iter::from_fn(move || {
@@ -140,9 +183,12 @@ fn chunks(mut prepared: &[Prepared]) -> impl Iterator<Item = &[Prepared]> {
 }
 
 /// Sends one command; gives the places in it that were refused.
-async fn send(inner: &Inner, name: &Name, chunk: &[Prepared]) -> Result<HashSet<usize>> {
-    let updates = chunk.iter().map(|prepared| &prepared.update);
-    let mut command = update_command(&collection(name), updates, false);
+async fn send(inner: &Inner, name: &Name, chunk: &[Prepared], how: How) -> Result<HashSet<usize>> {
+    let (name, updates) = (collection(name), chunk.iter().map(|prepared| &prepared.update));
+    let mut command = match how {
+        How::Upsert => update_command(&name, updates, false),
+        How::Insert => insert_command(&name, updates.map(|update| &update.change)),
+    };
     command.append(cstr!("writeConcern"), raw(&write_concern())?);
     let answer = inner.write(inner.database.run_raw_command(command)).await?;
     check_confirmed(&answer)?;
