@@ -1,8 +1,11 @@
 //! What several groups of cases are made of: plain collections, bulk loads, work in parallel.
 
+use std::sync::Arc;
+
 use futures::future::try_join_all;
 use storage_core::bson::Document;
 use storage_core::{Collection, ErrorKind, Query, Result, Storage, Version};
+use tokio::sync::Barrier;
 
 use crate::case::Failure;
 
@@ -37,7 +40,8 @@ pub(super) async fn ids(collection: &Documents, query: impl Into<Query>) -> Resu
         .collect())
 }
 
-/// Runs every future as a task of its own and gives what they gave, in order.
+/// Runs every future as a task of its own, all beginning when the last is there, and gives what they gave, in order. Begun one by one,
+/// the first would be done before the last began on a busy machine, and race nobody.
 pub(super) async fn in_parallel<R, F>(
     work: impl IntoIterator<Item = F>,
 ) -> std::result::Result<Vec<R>, Failure>
@@ -45,7 +49,16 @@ where
     R: Send + 'static,
     F: Future<Output = R> + Send + 'static,
 {
-    let tasks: Vec<_> = work.into_iter().map(tokio::spawn).collect();
+    let work: Vec<_> = work.into_iter().collect();
+    let start = Arc::new(Barrier::new(work.len()));
+    let begin = |work: F| {
+        let start = Arc::clone(&start);
+        tokio::spawn(async move {
+            start.wait().await;
+            work.await
+        })
+    };
+    let tasks: Vec<_> = work.into_iter().map(begin).collect();
     let results = try_join_all(tasks).await;
     results.map_err(|error| Failure::from(format!("a task of the case did not end: {error}")))
 }
