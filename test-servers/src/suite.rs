@@ -2,9 +2,10 @@
 
 use std::process::ExitCode;
 
-use conformance_tests::{Tier, absent, case, trials};
+use conformance_tests::{Case, Tier, absent, case, trials};
 use libtest_mimic::Trial;
 
+use crate::waivers::is_unsteady;
 use crate::{Kind, Native, Places, Server, run, waivers};
 
 /// Runs the public suite on every server of these kinds. Tests of a server that is not there are ignored and say why.
@@ -15,12 +16,17 @@ pub fn suite(kinds: &[Kind]) -> ExitCode {
     let on_server = |server: Server| {
         let (waivers, tier) = (waivers(&server), tier(&server));
         let prefix = server.name.to_lowercase();
-        let places = Places::new(server).waive(waivers);
+        let places = Places::new(server.clone()).waive(waivers);
         let all = trials(&prefix, move || {
             let places = places.clone();
             async move { places }
         });
-        up_to(tier, &prefix, all)
+        let steady = |test: Trial| {
+            let unsteady = of_test(&prefix, test.name()).is_some_and(|case| is_unsteady(&server, case.id));
+            let ignored = test.has_ignored_flag() || unsteady;
+            test.with_ignored_flag(ignored)
+        };
+        up_to(tier, &prefix, all).into_iter().map(steady).collect()
     };
     run(kinds, on_server, |name, reason| {
         absent(&name.to_lowercase(), reason)
@@ -41,11 +47,7 @@ pub fn tier(server: &Server) -> Tier {
 
 /// Ignores the tests of cases above a tier.
 pub fn up_to(tier: Tier, prefix: &str, tests: Vec<Trial>) -> Vec<Trial> {
-    let above = |test: &Trial| {
-        let id = test.name().strip_prefix(prefix).unwrap_or_default();
-        let id = id.trim_start_matches("::").replace("::", ".");
-        case(&id).is_none_or(|case| case.tier > tier)
-    };
+    let above = |test: &Trial| of_test(prefix, test.name()).is_none_or(|case| case.tier > tier);
     tests
         .into_iter()
         .map(|test| {
@@ -53,4 +55,10 @@ pub fn up_to(tier: Tier, prefix: &str, tests: Vec<Trial>) -> Vec<Trial> {
             test.with_ignored_flag(ignored)
         })
         .collect()
+}
+
+/// The case a test stands for.
+fn of_test(prefix: &str, name: &str) -> Option<&'static Case> {
+    let id = name.strip_prefix(prefix)?;
+    case(&id.trim_start_matches("::").replace("::", "."))
 }
