@@ -86,16 +86,9 @@ impl Cloud {
         }
         match request.condition {
             Condition::Always => Ok(()),
-            Condition::IfAbsent => self.require(Capability::CreateIfAbsent),
-            Condition::IfVersion(_) => self.require(Capability::CompareAndSwap),
+            Condition::IfAbsent => self.declaration.require(Capability::CreateIfAbsent),
+            Condition::IfVersion(_) => self.declaration.require(Capability::CompareAndSwap),
         }
-    }
-
-    fn require(&self, capability: Capability) -> Result<()> {
-        if self.declaration.support(capability).is_present() {
-            return Ok(());
-        }
-        Err(self.declaration.unsupported(capability))
     }
 }
 

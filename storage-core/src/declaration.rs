@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Result};
 
 /// What an adapter can do: one section each for objects, documents and logs. Stable for the life of a handle.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -279,6 +279,17 @@ impl Declaration {
             logs: None,
             reasons: BTreeMap::new(),
         }
+    }
+
+    /// Refuses what is not declared.
+    ///
+    /// # Errors
+    /// [`unsupported`](Self::unsupported).
+    pub fn require(&self, capability: Capability) -> Result<()> {
+        if self.support(capability).is_present() {
+            return Ok(());
+        }
+        Err(self.unsupported(capability))
     }
 
     /// The refusal of what is not declared, with the [reason](Self::reasons) where there is one.

@@ -233,11 +233,7 @@ impl Storage {
     }
 
     pub(crate) fn require_one(&self, capability: Capability) -> Result<()> {
-        let declaration = &self.inner.declaration;
-        if declaration.support(capability).is_present() {
-            return Ok(());
-        }
-        Err(declaration.unsupported(capability))
+        self.inner.declaration.require(capability)
     }
 
     fn watched(&self) -> MutexGuard<'_, HashMap<Name, (Version, Duration)>> {

@@ -90,10 +90,7 @@ impl Inner {
     /// # Errors
     /// `Unsupported`, naming the server and the reason.
     pub(crate) fn require(&self, capability: Capability) -> Result<()> {
-        if self.declaration.support(capability).is_present() {
-            return Ok(());
-        }
-        Err(self.declaration.unsupported(capability))
+        self.declaration.require(capability)
     }
 
     /// Runs a write, with all its steps, in a task of its own: a caller that is dropped does not stop it halfway.
