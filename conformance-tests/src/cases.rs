@@ -1,4 +1,4 @@
-//! The cases, a file for each group.
+//! The cases of the contract, a file for each group.
 //!
 //! A new group is one `mod` line and one name in `groups!`, both in alphabetical order.
 
@@ -28,30 +28,13 @@ mod objects;
 mod pages;
 mod query;
 mod reference;
-mod sample;
+pub(crate) mod sample;
 mod unique;
 mod uploads;
 
-/// `$d` is a dollar sign, for the inner macro.
-macro_rules! groups {
-    (($d:tt) $($group:ident)+) => {
-        /// Every group's cases.
-        pub(crate) static GROUPS: &[&[crate::case::Case]] = &[$($group::CASES),+];
+use crate::suite::groups;
 
-        /// Makes a test of every case of the suite: `conformance_tests::suite!(MyHarness::new());`.
-        ///
-        /// The argument is any expression that gives a `Harness`; it may `.await`, and it is evaluated once for
-        /// each test. Put the call in a module of its own where one file tests several adapters.
-        #[macro_export]
-        macro_rules! suite {
-            ($d harness:expr) => {
-                $($d crate::$group!($d harness);)+
-            };
-        }
-    };
-}
-
-groups! { ($)
+groups! { ($) suite:
     batch
     bulk
     concurrency

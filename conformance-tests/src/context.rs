@@ -3,10 +3,11 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures::future::join_all;
-use storage_core::{Capability, Declaration, Result, Storage};
+use futures::future::{BoxFuture, join_all};
+use storage_core::{Capability, Declaration, Result, Storage, StorageAdapter};
 
 use crate::clock::TestClock;
+use crate::faulty::{Fault, Faulty};
 use crate::harness::{Harness, Place};
 use crate::random::Random;
 
@@ -79,6 +80,39 @@ impl Ctx {
         self.open_at(&place, self.clock.clone()).await
     }
 
+    /// A client of the same place for each call it makes: the first goes wrong at its first call, the next at its second, and so on,
+    /// until one was given that never made so many.
+    ///
+    /// ```ignore
+    /// let mut points = ctx.points(Fault::BeforeTheCall);
+    /// while let Some(storage) = points.next().await? {
+    ///     let outcome = what_is_tried(&storage).await;
+    ///     // What must hold now, whatever the outcome, seen through ctx.storage().
+    /// }
+    /// ```
+    pub fn points(&self, fault: Fault) -> Points<'_> {
+        Points {
+            ctx: self,
+            at: 0,
+            last: None,
+            fails: Box::new(move |inner, at| Faulty::new(inner, at, fault)),
+        }
+    }
+
+    /// The same, where right before the call somebody else does what `others` gives.
+    pub fn overtakings(
+        &self,
+        others: impl Fn() -> BoxFuture<'static, ()> + Send + Sync + 'static,
+    ) -> Points<'_> {
+        let fails = move |inner, at| Faulty::overtaken(inner, at, others());
+        Points {
+            ctx: self,
+            at: 0,
+            last: None,
+            fails: Box::new(fails),
+        }
+    }
+
     /// What the adapter declares.
     pub fn declaration(&self) -> &Declaration {
         self.storage.declaration()
@@ -144,6 +178,45 @@ impl Ctx {
 
     fn lock<'a, T>(&self, list: &'a Mutex<Vec<T>>) -> std::sync::MutexGuard<'a, Vec<T>> {
         list.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Clients of a place of which each goes wrong one call later; see [`Ctx::points`].
+pub struct Points<'a> {
+    ctx: &'a Ctx,
+    at: usize,
+    last: Option<Arc<Faulty>>,
+    fails: Box<dyn Fn(Arc<dyn StorageAdapter>, usize) -> Faulty + Send + Sync + 'a>,
+}
+
+impl Points<'_> {
+    /// The next client; `None` once the last one was through before anything happened.
+    ///
+    /// # Errors
+    /// What the harness says.
+    pub async fn next(&mut self) -> Result<Option<Storage>> {
+        match self.last.take() {
+            Some(last) if !last.was_reached() => return Ok(None),
+            Some(_) => self.at += 1,
+            None => {}
+        }
+        let inner = self.ctx.second().await?;
+        let faulty = Arc::new((self.fails)(Arc::clone(inner.adapter()), self.at));
+        self.last = Some(Arc::clone(&faulty));
+        Ok(Some(Storage::with_clock(faulty, self.ctx.clock.clone())))
+    }
+
+    /// The call at which the client given last goes wrong, the first being 0. After the end, how many calls there were.
+    pub const fn at(&self) -> usize {
+        self.at
+    }
+}
+
+impl fmt::Debug for Points<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Points")
+            .field("at", &self.at)
+            .finish_non_exhaustive()
     }
 }
 

@@ -39,11 +39,14 @@
 //!
 //! # Cases, tiers, reports
 //!
-//! [`cases`] gives every case with its id, tier and the sentence it proves; `CATALOGUE.md` is written from it. Deep cases are
+//! [`Suite::cases`] gives every case with its id, tier and the sentence it proves; `CATALOGUE.md` is written from it. Deep cases are
 //! ignored unless asked for with `--ignored`. `CONFORMANCE_SEED` sets what random choices begin from.
 //!
 //! Where it is known only at run time what there is to test, servers above all, the feature `trials` makes the same tests as values
 //! for `libtest-mimic`, in a test target with `harness = false`.
+//!
+//! The stores have suites of their own, each behind the feature of its name, which run on the same harness: `chunks_suite!`,
+//! `collections_suite!`.
 //!
 //! [`differential`] plays random operations on an adapter and on the reference and compares every answer.
 //!
@@ -60,6 +63,7 @@ mod context;
 mod date;
 pub mod differential;
 mod digest;
+mod faulty;
 mod harness;
 mod history;
 mod in_memory;
@@ -70,7 +74,10 @@ mod registry;
 mod report;
 mod runner;
 mod settle;
+#[cfg(any(feature = "chunks", feature = "collections"))]
+mod stores;
 mod struck;
+mod suite;
 #[cfg(feature = "trials")]
 mod trials;
 mod twin;
@@ -78,14 +85,16 @@ mod twin;
 pub use self::case::{Case, Failure, Tier, Verdict};
 pub use self::catalogue::catalogue;
 pub use self::clock::TestClock;
-pub use self::context::Ctx;
+pub use self::context::{Ctx, Points};
+pub use self::faulty::{Fault, Faulty};
 pub use self::harness::{Harness, Label, Place, Waiver};
 pub use self::in_memory::InMemory;
 pub use self::plan::Plan;
 pub use self::random::Random;
-pub use self::registry::{case, cases};
+pub use self::registry::case;
 pub use self::report::{CaseReport, Outcome, Report, SCHEMA};
 pub use self::runner::{run, run_one, run_test};
 pub use self::struck::{Struck, struck};
+pub use self::suite::Suite;
 #[cfg(feature = "trials")]
 pub use self::trials::{absent, trials};

@@ -1,6 +1,7 @@
 //! [`Plan`]: which cases to run, and how.
 
 use crate::case::{Case, Tier};
+use crate::suite::Suite;
 
 /// The seed unless one is given.
 pub(crate) const SEED: u64 = 1;
@@ -9,6 +10,7 @@ pub(crate) const SEED: u64 = 1;
 #[derive(Debug, Clone)]
 #[must_use = "a plan does nothing until it is run"]
 pub struct Plan {
+    suite: Suite,
     only: Vec<String>,
     tier: Tier,
     jobs: usize,
@@ -16,15 +18,22 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Every smoke and standard case, four at a time, seed 1.
+    /// Every smoke and standard case of the contract, four at a time, seed 1.
     pub const fn new() -> Self {
         // Four keep a slow server busy and leave a laptop usable.
         Self {
+            suite: Suite::Adapter,
             only: Vec::new(),
             tier: Tier::Standard,
             jobs: 4,
             seed: SEED,
         }
+    }
+
+    /// The cases of this suite; those of the contract by default.
+    pub const fn suite(mut self, suite: Suite) -> Self {
+        self.suite = suite;
+        self
     }
 
     /// Only cases whose id is this, `*` standing for any text. Given several times, any of them.
@@ -51,8 +60,12 @@ impl Plan {
         self
     }
 
-    /// Whether a case is part of it.
-    pub fn has(&self, case: &Case) -> bool {
+    /// The cases it runs.
+    pub fn cases(&self) -> impl Iterator<Item = &'static Case> {
+        self.suite.cases().filter(|case| self.has(case))
+    }
+
+    fn has(&self, case: &Case) -> bool {
         case.tier <= self.tier
             && (self.only.is_empty() || self.only.iter().any(|pattern| matches(pattern, case.id)))
     }

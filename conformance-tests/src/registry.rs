@@ -1,19 +1,11 @@
 //! Every case there is.
 
-use std::sync::LazyLock;
-
 use crate::case::Case;
-use crate::cases::GROUPS;
+use crate::suite::Suite;
 
-static CASES: LazyLock<Vec<&'static Case>> = LazyLock::new(|| GROUPS.iter().copied().flatten().collect());
-
-/// Every case, group by group.
-pub fn cases() -> &'static [&'static Case] {
-    &CASES
-}
-
-/// The case of this id; `_` is as good as `-`, which is how tests are named.
+/// The case of this id, in whichever suite; `_` is as good as `-`, which is how tests are named.
 pub fn case(id: &str) -> Option<&'static Case> {
     let id = id.replace('_', "-");
-    cases().iter().copied().find(|case| case.id == id)
+    let mut cases = Suite::ALL.iter().flat_map(|suite| suite.cases());
+    cases.find(|case| case.id == id)
 }

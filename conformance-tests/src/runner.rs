@@ -11,7 +11,7 @@ use crate::context::Ctx;
 use crate::date;
 use crate::harness::{Harness, Waiver};
 use crate::plan::Plan;
-use crate::registry::{case, cases};
+use crate::registry::case;
 use crate::report::{CaseReport, Outcome, Report};
 use crate::twin;
 
@@ -36,10 +36,8 @@ pub async fn run(
     }
     let chosen = |own: bool| {
         let plan = &plan;
-        cases()
-            .iter()
-            .copied()
-            .filter(move |case| case.id.starts_with("harness.") == own && plan.has(case))
+        plan.cases()
+            .filter(move |case| case.id.starts_with("harness.") == own)
     };
     for case in chosen(true) {
         if report.aborted.is_some() {
@@ -71,7 +69,7 @@ pub async fn run(
         // In the order of the catalogue, whatever finished first.
         report
             .cases
-            .sort_by_key(|done| cases().iter().position(|case| case.id == done.id));
+            .sort_by_key(|done| plan.cases().position(|case| case.id == done.id));
     }
     report
 }

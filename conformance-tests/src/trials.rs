@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use libtest_mimic::Trial;
 
-use crate::case::Tier;
+use crate::case::{Case, Tier};
 use crate::harness::Harness;
-use crate::registry::cases;
 use crate::runner::run_test;
+use crate::suite::Suite;
 
-/// A test of each case against this harness, named `prefix::group::case` as [`suite!`](crate::suite) names them. Deep ones are
-/// ignored unless asked for. `open` is called once for each test, in its runtime.
+/// A test of each case of a suite against this harness, named `prefix::group::case` as [`suite!`](crate::suite!) names them. Deep
+/// ones are ignored unless asked for. `open` is called once for each test, in its runtime.
 pub fn trials<H, Opening>(
+    suite: Suite,
     prefix: &str,
     open: impl Fn() -> Opening + Clone + Send + Sync + 'static,
 ) -> Vec<Trial>
@@ -20,7 +21,7 @@ where
     Opening: Future<Output = H>,
 {
     let open = Arc::new(open);
-    let trial = |case: &&'static crate::Case| {
+    let trial = |case: &'static Case| {
         let (open, id) = (Arc::clone(&open), case.id);
         let test = move || {
             run_test(open(), id);
@@ -28,20 +29,20 @@ where
         };
         Trial::test(name(prefix, id), test).with_ignored_flag(case.tier == Tier::Deep)
     };
-    cases().iter().map(trial).collect()
+    suite.cases().map(trial).collect()
 }
 
-/// Every case as an ignored test that says why it cannot be run: what is absent never counts as passed.
+/// Every case of a suite as an ignored test that says why it cannot be run: what is absent never counts as passed.
 ///
 /// Asked to run all the same, with `--ignored`, each fails with the reason.
-pub fn absent(prefix: &str, reason: &str) -> Vec<Trial> {
-    let trial = |case: &&'static crate::Case| {
+pub fn absent(suite: Suite, prefix: &str, reason: &str) -> Vec<Trial> {
+    let trial = |case: &'static Case| {
         let failure = reason.to_owned();
         Trial::test(name(prefix, case.id), move || Err(failure.into()))
             .with_kind("not available")
             .with_ignored_flag(true)
     };
-    cases().iter().map(trial).collect()
+    suite.cases().map(trial).collect()
 }
 
 fn name(prefix: &str, id: &str) -> String {
@@ -54,8 +55,8 @@ mod tests {
 
     #[test]
     fn what_is_absent_is_never_run_and_never_passes() {
-        let tests = absent("server", "it is not here");
-        assert_eq!(tests.len(), cases().len());
+        let tests = absent(Suite::Adapter, "server", "it is not here");
+        assert_eq!(tests.len(), Suite::Adapter.cases().count());
         assert!(tests.iter().all(Trial::has_ignored_flag));
         assert!(tests.iter().all(|test| test.kind() == "not available"));
         assert!(

@@ -1,8 +1,9 @@
 //! MongoDB: ours beside the driver on the same server, with the same write concern.
 
 use bson::{RawDocumentBuf, rawdoc};
-use mongodb::Collection;
+use mongodb::bson::{Document, doc};
 use mongodb::options::{Acknowledgment, ClientOptions, WriteConcern};
+use mongodb::{Collection, Database};
 use storage_core::{Bytes, Capability, Storage, random_u128};
 use test_servers::Places;
 
@@ -28,8 +29,9 @@ pub(crate) async fn all(places: &Places) -> Outcome {
     put(&storage, &by_hand).await?;
     get(&storage, &by_hand).await?;
     object(&storage, &by_hand).await?;
-    put_many(&storage, &by_hand, Ids::New).await?;
-    put_many(&storage, &by_hand, Ids::Known).await?;
+    let database = by_hand.client().database(place);
+    put_many(&storage, &database, &by_hand, Ids::New).await?;
+    put_many(&storage, &database, &by_hand, Ids::Known).await?;
     get_many(&storage, &by_hand).await?;
     storage.close().await?;
     places.wipe(place).await?;
@@ -158,7 +160,13 @@ async fn object(storage: &Storage, by_hand: &Collection<RawDocumentBuf>) -> Outc
         .await
 }
 
-async fn put_many(storage: &Storage, by_hand: &Collection<RawDocumentBuf>, what: Ids) -> Outcome {
+async fn put_many(
+    storage: &Storage,
+    database: &Database,
+    by_hand: &Collection<RawDocumentBuf>,
+    what: Ids,
+) -> Outcome {
+    let bulk = database.clone();
     let (rows, hand) = (storage.collection::<RawDocumentBuf>("many"), by_hand.clone());
     let put = move |_: u64| {
         let rows = rows.clone();
@@ -179,6 +187,21 @@ async fn put_many(storage: &Storage, by_hand: &Collection<RawDocumentBuf>, what:
                     let filter = mongodb::bson::doc! { "_id": &id };
                     hand.replace_one(filter, with_id(&id)).upsert(true).await?;
                 }
+                Ok(())
+            }
+        })
+        .contender("driver: one command, all that the server can save", move |_| {
+            let bulk = bulk.clone();
+            async move {
+                let update = |id: &String| {
+                    let document = Document::try_from(with_id(id))?;
+                    Ok(doc! { "q": { "_id": id }, "u": document, "upsert": true })
+                };
+                let updates: Vec<Document> = what.take().iter().map(update).collect::<Result<_, Problem>>()?;
+                let concern = doc! { "w": "majority", "j": true };
+                let command = doc! { "update": "by_hand", "updates": updates, "ordered": false, "writeConcern": concern };
+                let answer = bulk.run_command(command).await?;
+                assert!(answer.get("writeErrors").is_none(), "{answer}");
                 Ok(())
             }
         })

@@ -2,8 +2,9 @@
 
 use std::process::ExitCode;
 
-use test_servers::{Kind, suite};
+use conformance_tests::Suite;
+use test_servers::{Kind, suites};
 
 fn main() -> ExitCode {
-    suite(&[Kind::S3, Kind::Gcs, Kind::Azure])
+    suites(&[Suite::Adapter], &[Kind::S3, Kind::Gcs, Kind::Azure])
 }

@@ -1,5 +1,6 @@
 //! [`Plan`]: how a query is answered with the indexes there are. One planner, so every backend refuses the same queries.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use bson::Bson;
@@ -116,7 +117,7 @@ impl Plan {
         let best = indexes
             .iter()
             .filter_map(|index| candidate(request, index))
-            .max_by_key(rank);
+            .max_by(|one, other| rank(one).cmp(&rank(other)));
         if let Some(plan) = best {
             return Ok(plan);
         }
@@ -143,21 +144,23 @@ impl Plan {
 }
 
 /// Prefers, in this order: delivers the order, pins more fields, bounds a range, leaves nothing to filter, has fewer fields.
-fn rank(plan: &Plan) -> (bool, usize, bool, bool, std::cmp::Reverse<usize>) {
+fn rank(plan: &Plan) -> Option<impl Ord> {
     let Access::Index(access) = &plan.access else {
-        return Default::default();
+        return None;
     };
     let bounded = access
         .ranges
         .iter()
         .all(|range| range.upper.is_some() && range.lower != access.pinned);
-    (
+    Some((
         !plan.sort,
         access.pinned.len(),
         bounded,
         plan.residual == Filter::All,
-        std::cmp::Reverse(access.index.fields.len()),
-    )
+        Reverse(access.index.fields.len()),
+        // Of equals the first by name, so that a query is answered the same way whatever order the indexes were made in.
+        Reverse(&access.index.name),
+    ))
 }
 
 /// The plan that uses this index, if it narrows the filter or delivers the order of everything.

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use conformance_tests::{Harness, Label, Place, Tier, Waiver, absent, trials};
+use conformance_tests::{Harness, Label, Place, Suite, Tier, Waiver, absent, trials};
 use storage_core::{Composed, Result, StorageAdapter};
 use test_servers::{Kind, Places, Servers, object_waivers, run, up_to, waivers};
 
@@ -66,15 +66,15 @@ fn main() -> ExitCode {
             _ if documents.name == "FerretDB" => Vec::new(),
             Some(bucket) => {
                 let pair = Pair::new(Places::new(bucket.clone()), Places::new(documents));
-                let all = trials("pair", move || {
+                let all = trials(Suite::Adapter, "pair", move || {
                     let pair = pair.clone();
                     async move { pair }
                 });
                 // Each half runs the whole suite on its own server.
                 up_to(Tier::Smoke, "pair", all)
             }
-            None => absent("pair", "no S3 server is there for the objects"),
+            None => absent(Suite::Adapter, "pair", "no S3 server is there for the objects"),
         },
-        |_, reason| absent("pair", reason),
+        |_, reason| absent(Suite::Adapter, "pair", reason),
     )
 }

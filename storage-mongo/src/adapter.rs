@@ -17,25 +17,25 @@ use crate::{batch, documents, indexes, logs, query, sweep};
 impl Mongo {
     /// Begins to read documents.
     fn reading(&self) -> Result<Busy> {
-        self.inner.require(Capability::Documents)?;
+        self.inner.declaration.require(Capability::Documents)?;
         self.inner.begin()
     }
 
     /// What a write of documents takes along.
     fn writing(&self) -> Result<Arc<Inner>> {
-        self.inner.require(Capability::Documents)?;
+        self.inner.declaration.require(Capability::Documents)?;
         Ok(Arc::clone(&self.inner))
     }
 
     /// As [`writing`](Self::writing), for what needs transactions.
     fn transacting(&self, capability: Capability) -> Result<Arc<Inner>> {
-        self.inner.require(capability)?;
+        self.inner.declaration.require(capability)?;
         Ok(Arc::clone(&self.inner))
     }
 
     /// What a write of logs takes along.
     fn logging(&self) -> Result<Arc<Inner>> {
-        self.inner.require(Capability::Logs)?;
+        self.inner.declaration.require(Capability::Logs)?;
         Ok(Arc::clone(&self.inner))
     }
 }

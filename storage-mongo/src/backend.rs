@@ -41,7 +41,7 @@ impl StorageBackend for Mongo {
 
     async fn delete(&self, area: Area, key: &Key, request: DeleteRequest) -> Result<()> {
         if request.if_version.is_some() {
-            self.inner.require(Capability::DeleteIf)?;
+            self.inner.declaration.require(Capability::DeleteIf)?;
         }
         let (inner, key) = (Arc::clone(&self.inner), key.clone());
         self.inner
@@ -103,12 +103,12 @@ impl Inner {
     /// Refuses what the server at hand cannot decide in one step.
     fn check_write(&self, request: &WriteRequest) -> Result<()> {
         if request.guard.is_some() {
-            self.require(Capability::ObjectGuard)?;
+            self.declaration.require(Capability::ObjectGuard)?;
         }
         match request.condition {
             Condition::Always => Ok(()),
-            Condition::IfAbsent => self.require(Capability::CreateIfAbsent),
-            Condition::IfVersion(_) => self.require(Capability::CompareAndSwap),
+            Condition::IfAbsent => self.declaration.require(Capability::CreateIfAbsent),
+            Condition::IfVersion(_) => self.declaration.require(Capability::CompareAndSwap),
         }
     }
 }

@@ -85,14 +85,6 @@ impl Inner {
         self.work.begin()
     }
 
-    /// Refuses what is not declared.
-    ///
-    /// # Errors
-    /// `Unsupported`, naming the server and the reason.
-    pub(crate) fn require(&self, capability: Capability) -> Result<()> {
-        self.declaration.require(capability)
-    }
-
     /// Runs a write, with all its steps, in a task of its own: a caller that is dropped does not stop it halfway.
     ///
     /// # Errors

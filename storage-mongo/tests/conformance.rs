@@ -2,8 +2,9 @@
 
 use std::process::ExitCode;
 
-use test_servers::{Kind, suite};
+use conformance_tests::Suite;
+use test_servers::{Kind, suites};
 
 fn main() -> ExitCode {
-    suite(&[Kind::Mongo])
+    suites(&[Suite::Adapter], &[Kind::Mongo])
 }

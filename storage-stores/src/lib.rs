@@ -3,5 +3,9 @@
 //! Each store is a feature, and a type that takes a [`Storage`](storage_core::Storage); most come as an extension trait too, so that
 //! their methods are there on the storage itself.
 
+#[cfg(feature = "chunks")]
+pub mod chunks;
+#[cfg(feature = "collections")]
+pub mod collections;
 #[cfg(feature = "executions")]
 pub mod executions;

@@ -65,6 +65,11 @@ pub struct Server {
 }
 
 impl Server {
+    /// Whether it is this product, in the version that is started here.
+    pub fn is(&self, native: Native) -> bool {
+        self.name == native.name() && self.version == native.version()
+    }
+
     /// The value of an option of the URL, as `endpoint`.
     pub fn option(&self, name: &str) -> Option<String> {
         let url = url::Url::parse(&self.url).ok()?;

@@ -1,35 +1,42 @@
-//! The public suite on servers.
+//! The public suites on servers.
 
 use std::process::ExitCode;
 
-use conformance_tests::{Case, Tier, absent, case, trials};
+use conformance_tests::{Case, Suite, Tier, absent, case, trials};
 use libtest_mimic::Trial;
 
 use crate::waivers::is_unsteady;
 use crate::{Kind, Native, Places, Server, run, waivers};
 
-/// Runs the public suite on every server of these kinds. Tests of a server that is not there are ignored and say why.
+/// Runs public suites on every server of these kinds. Tests of a server that is not there are ignored and say why.
 ///
 /// # Panics
 /// When the servers cannot be asked for, or one is not there and `STORAGE_REQUIRE` names its kind.
-pub fn suite(kinds: &[Kind]) -> ExitCode {
+pub fn suites(suites: &'static [Suite], kinds: &[Kind]) -> ExitCode {
     let on_server = |server: Server| {
         let (waivers, tier) = (waivers(&server), tier(&server));
         let prefix = server.name.to_lowercase();
         let places = Places::new(server.clone()).waive(waivers);
-        let all = trials(&prefix, move || {
+        let all = suites.iter().flat_map(|suite| {
             let places = places.clone();
-            async move { places }
+            trials(*suite, &prefix, move || {
+                let places = places.clone();
+                async move { places }
+            })
         });
         let steady = |test: Trial| {
             let unsteady = of_test(&prefix, test.name()).is_some_and(|case| is_unsteady(&server, case.id));
             let ignored = test.has_ignored_flag() || unsteady;
             test.with_ignored_flag(ignored)
         };
-        up_to(tier, &prefix, all).into_iter().map(steady).collect()
+        up_to(tier, &prefix, all.collect())
+            .into_iter()
+            .map(steady)
+            .collect()
     };
     run(kinds, on_server, |name, reason| {
-        absent(&name.to_lowercase(), reason)
+        let absent = |suite: &Suite| absent(*suite, &name.to_lowercase(), reason);
+        suites.iter().flat_map(absent).collect()
     })
 }
 
@@ -38,7 +45,7 @@ pub fn suite(kinds: &[Kind]) -> ExitCode {
 /// The servers that are slow beside the others of their kind, or in the way of what runs beside them, are asked the least.
 pub fn tier(server: &Server) -> Tier {
     const SLOW: [Native; 4] = [Native::Secantus, Native::FerretDb, Native::Moto, Native::Azurite];
-    if SLOW.iter().any(|slow| slow.name() == server.name) {
+    if SLOW.iter().any(|slow| server.is(*slow)) {
         Tier::Smoke
     } else {
         Tier::Standard

@@ -13,7 +13,7 @@ pub fn waivers(server: &Server) -> &'static [Waiver] {
     ];
     known
         .into_iter()
-        .find(|(native, _)| server.name == native.name() && server.version == native.version())
+        .find(|(native, _)| server.is(*native))
         .map_or(&[], |(_, waivers)| waivers)
 }
 
@@ -31,7 +31,7 @@ const UNSTEADY: &[(Native, &str)] = &[
 pub(crate) fn is_unsteady(server: &Server, case: &str) -> bool {
     UNSTEADY
         .iter()
-        .any(|(native, id)| server.name == native.name() && server.version == native.version() && *id == case)
+        .any(|(native, id)| server.is(*native) && *id == case)
 }
 
 /// Waivers of the objects of a pair: those of documents are the other server's.

@@ -1,11 +1,11 @@
-//! `storage conformance`: the public suite against any URL.
+//! `storage conformance`: the public suites against any URL.
 
 mod harness;
 
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use conformance_tests::{CaseReport, Plan, Tier, cases};
+use conformance_tests::{CaseReport, Plan, Suite, Tier};
 
 use self::harness::UrlHarness;
 use crate::failure::{Failure, Result};
@@ -26,6 +26,9 @@ pub(crate) struct Conformance {
     /// The report as JSON
     #[arg(long)]
     json: bool,
+    /// What to hold it to: the contract, or a store on top of it
+    #[arg(long, value_parser = suite, default_value = Suite::Adapter.as_str())]
+    suite: Suite,
     /// Only cases of this id; * stands for any text
     #[arg(long, value_name = "PATTERN")]
     only: Vec<String>,
@@ -49,11 +52,15 @@ enum Depth {
 
 impl Conformance {
     pub(crate) async fn run(self, session: &Session, output: &mut Output) -> Result<()> {
-        let mut plan = Plan::new().tier(self.tier.into()).jobs(self.jobs).seed(self.seed);
+        let mut plan = Plan::new()
+            .suite(self.suite)
+            .tier(self.tier.into())
+            .jobs(self.jobs)
+            .seed(self.seed);
         for pattern in &self.only {
             plan = plan.only(pattern);
         }
-        if !cases().iter().any(|case| plan.has(case)) {
+        if plan.cases().next().is_none() {
             return Err(Failure::Usage(
                 "no case has such an id; --list prints them".into(),
             ));
@@ -79,8 +86,16 @@ impl Conformance {
     }
 }
 
+fn suite(word: &str) -> std::result::Result<Suite, String> {
+    let found = Suite::ALL.iter().find(|suite| suite.as_str() == word);
+    found.copied().ok_or_else(|| {
+        let known: Vec<&str> = Suite::ALL.iter().map(|suite| suite.as_str()).collect();
+        format!("the suites are {}", known.join(", "))
+    })
+}
+
 fn list(plan: &Plan, json: bool, output: &mut Output) -> Result<()> {
-    for case in cases().iter().filter(|case| plan.has(case)) {
+    for case in plan.cases() {
         if json {
             output.json(&serde_json::json!({
                 "id": case.id,

@@ -4,8 +4,9 @@ use storage_core::ErrorKind;
 use storage_core::bson::{Document, doc};
 use storage_stores::executions::{ExecutionQuery, ExecutionState, ExecutionStorage, RetentionPolicy};
 
-use crate::faulty::{Fault, each_call};
+use crate::faulty::each_call;
 use crate::place::{Place, execution, laws, program};
+use conformance_tests::Fault;
 
 laws! {
     a_corrupt_neighbour_hides_no_healthy_one,

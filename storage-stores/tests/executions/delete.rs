@@ -4,8 +4,9 @@ use storage_core::Storage;
 use storage_core::bson::{Bson, Document, doc};
 use storage_stores::executions::{ExecutionQuery, ExecutionState, ExecutionStorage, RetentionPolicy};
 
-use crate::faulty::{Fault, each_call};
+use crate::faulty::each_call;
 use crate::place::{Place, execution, laws, program};
+use conformance_tests::Fault;
 
 laws! {
     deleting_removes_state_output_and_pointer,

@@ -4,8 +4,9 @@ use storage_core::ErrorKind;
 use storage_core::bson::doc;
 use storage_stores::executions::{ExecutionState, ExecutionStorage};
 
-use crate::faulty::{Fault, each_call};
+use crate::faulty::each_call;
 use crate::place::{Place, execution, laws};
+use conformance_tests::Fault;
 
 laws! {
     a_fork_is_a_copy_and_independent,

@@ -9,6 +9,8 @@ pub(super) struct Totals {
     program: String,
     /// The summary line of each program that has run.
     results: Vec<String>,
+    /// Each test that failed, and the program it is in.
+    failures: Vec<String>,
 }
 
 impl Totals {
@@ -22,6 +24,12 @@ impl Totals {
         let line = line.trim();
         if line.starts_with("Running ") || line.starts_with("Doc-tests ") {
             line.clone_into(&mut self.program);
+        } else if let Some(test) = line
+            .strip_prefix("test ")
+            .and_then(|test| test.strip_suffix(" ... FAILED"))
+        {
+            self.failures
+                .push(format!("FAILED {} ({})", test.trim_end(), self.program));
         } else if line.starts_with("test result: ") {
             self.passed += count(line, "passed");
             self.failed += count(line, "failed");
@@ -37,13 +45,14 @@ impl Totals {
         // What `later` skipped is what had run.
         self.skipped = self.skipped.saturating_sub(later.passed + later.failed);
         self.results.extend(later.results);
+        self.failures.extend(later.failures);
     }
 
-    /// Prints each test program's summary line again, then one line for all of them.
+    /// Prints each test program's summary line again, then what failed, then one line for all of them.
     pub(super) fn print(&self) {
         println!();
-        for result in &self.results {
-            println!("{result}");
+        for line in self.results.iter().chain(&self.failures) {
+            println!("{line}");
         }
         println!(
             "{} passed, {} failed, {} skipped",
@@ -97,6 +106,16 @@ mod tests {
         totals.catch_up(later);
         assert_eq!((totals.passed, totals.failed, totals.skipped), (8, 1, 2));
         assert_eq!(totals.results.len(), 2);
+    }
+
+    #[test]
+    fn what_failed_is_named_with_its_program() {
+        let mut totals = Totals::default();
+        totals.read_line("     Running tests/suites.rs (target/debug/deps/suites-1)");
+        totals.read_line("test moto::lists_are_sorted            ... \u{1b}[31mFAILED\u{1b}[0m");
+        totals.read_line("test moto::lists_are_whole             ... ok");
+        let expected = "FAILED moto::lists_are_sorted (Running tests/suites.rs (target/debug/deps/suites-1))";
+        assert_eq!(totals.failures, [expected]);
     }
 
     #[test]

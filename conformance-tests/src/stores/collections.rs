@@ -1,0 +1,5 @@
+//! The cases of `storage_stores::collections`.
+
+use crate::suite::groups;
+
+groups! { ($) collections_suite: }

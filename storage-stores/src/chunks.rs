@@ -1,0 +1,1 @@
+//! Content that arrives in pieces.
