@@ -213,8 +213,8 @@ impl Storage {
         self.inner.counters.snapshot()
     }
 
-    /// The caller's clock, which never steps back within this storage.
-    pub(crate) fn now(&self) -> Timestamp {
+    /// What time it is by this storage's clock. It never steps back within this storage and its clones.
+    pub fn now(&self) -> Timestamp {
         let now = self.inner.clock.now().as_millis();
         let before = self.inner.latest.fetch_max(now, Ordering::AcqRel);
         Timestamp::from_millis(now.max(before))
