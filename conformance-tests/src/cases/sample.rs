@@ -42,7 +42,7 @@ pub(super) async fn ids(collection: &Documents, query: impl Into<Query>) -> Resu
 
 /// Runs every future as a task of its own, all beginning when the last is there, and gives what they gave, in order. Begun one by one,
 /// the first would be done before the last began on a busy machine, and race nobody.
-pub(super) async fn in_parallel<R, F>(
+pub(crate) async fn in_parallel<R, F>(
     work: impl IntoIterator<Item = F>,
 ) -> std::result::Result<Vec<R>, Failure>
 where
@@ -64,7 +64,7 @@ where
 }
 
 /// How many of the results are `Ok`; every other one has to be an error of this kind.
-pub(super) fn winners<R>(results: &[Result<R>], losing: ErrorKind) -> std::result::Result<usize, Failure> {
+pub(crate) fn winners<R>(results: &[Result<R>], losing: ErrorKind) -> std::result::Result<usize, Failure> {
     for error in results.iter().filter_map(|result| result.as_ref().err()) {
         if error.kind() != losing {
             return Err(Failure::from(format!(

@@ -1,0 +1,726 @@
+//! Asking for entities by index, by range and by query.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use storage_core::bson::doc;
+use storage_core::{AccessKind, ErrorKind, Index, Query};
+use storage_stores::collections::{Entities, Entity, FoundEntities};
+
+use super::sample::{Address, Person, people, person, there};
+use crate::case::{Failure, Verdict, cases, ensure, ensure_eq, ensure_kind};
+use crate::context::Ctx;
+
+cases! { entity_index:
+    smoke [Indexes, UniqueIndexes] find_by_gives_those_with_the_value = "find_by gives exactly the entities whose field has the value, in the order of ids";
+    smoke [Indexes, UniqueIndexes] ranges_are_ordered_and_bounded_as_asked = "find_range gives what lies within, inclusive or exclusive as written, in the index's order, ties by id";
+    standard [Indexes, UniqueIndexes] ranges_over_times = "the store's own times can be indexed and ranged over";
+    standard [Indexes, UniqueIndexes] a_composite_index_takes_the_whole_tuple = "of an index over two fields only the tuple finds anything; one value alone is refused";
+    standard [Indexes, UniqueIndexes] a_composite_range_shares_all_but_the_last = "a range over a composite index runs over its last field; bounds with other prefixes are refused";
+    standard [Indexes, UniqueIndexes] composite_unique_is_unique_on_the_tuple = "unique over two fields lets (x, z) in beside (x, y), and refuses a second (x, y)";
+    standard [Indexes, UniqueIndexes] arrays_are_indexed_by_each_element = "an entity is found by each of its tags once, and by none it lost";
+    standard [Indexes, UniqueIndexes] nested_fields_are_indexed = "a field of a nested struct is found by its path";
+    standard [Indexes, UniqueIndexes] null_is_a_value_of_its_own = "null finds null: not the text __null__, not an empty text, not a missing field";
+    standard [Indexes, UniqueIndexes] strange_values_are_values = "constructor, __proto__, the empty text and ../../evil are values that find themselves only";
+    standard [Indexes, UniqueIndexes] an_index_that_is_not_there_is_not_found = "find_by, find_range and figures of an unknown index are NotFound and name those there are, on an empty collection too";
+    standard [Indexes, UniqueIndexes] a_hash_index_has_no_ranges = "a range on a hash index or one over each element is InvalidArgument";
+    standard [Indexes, UniqueIndexes] a_violation_leaves_nothing_behind = "an entity refused by one index is found by no other, and its values are free for others";
+    standard [Indexes, UniqueIndexes] a_sparse_unique_index_ignores_those_without = "any number of entities may lack a field that is unique where it is";
+    standard [Indexes, UniqueIndexes] indexes_follow_changes_and_deletions = "after an update or a delete an entity is found by what it is, not by what it was";
+    standard [Indexes, UniqueIndexes] indexes_are_created_listed_counted_and_dropped = "an index made over existing entities finds them, is listed, has figures, and is gone when dropped";
+    standard [Indexes, UniqueIndexes] figures_count_entries_not_calls = "unique keys, entries and average are those of what is there, also after nulls and tags were taken away";
+    standard [Indexes, UniqueIndexes] rebuilding_changes_no_answer = "rebuild_indexes gives the same answers, on an empty collection too";
+    standard [Indexes, UniqueIndexes] names_of_indexes_are_data = "an index named ../../evil or __proto__ is an index as any other";
+    standard [Indexes, UniqueIndexes] explain_proves_the_index = "find_by, find_range and a query by an indexed field use that index and scan nothing";
+    standard [Indexes, UniqueIndexes] queries_combine_sort_and_page = "a query with several conditions, an order and a limit gives exactly what a filter in memory gives, in pages too";
+    standard [Indexes] a_query_without_an_index_is_refused_unless_it_may_scan = "a query no index answers is IndexRequired; with allow_scan it is answered";
+    standard [Indexes, UniqueIndexes] the_indexes_of_the_type_are_there_before_the_first_write = "of two first writes by two clients that violate a unique index one is refused";
+}
+
+/// Ada, Bob, Cyd and Dan, under the ids a, b, c and d.
+async fn four(ctx: &Ctx) -> Result<Entities<Person>, Failure> {
+    let people = people(ctx.storage());
+    for (id, name, city, age) in [
+        ("d", "Dan", "Delft", 30),
+        ("a", "Ada", "Delft", 36),
+        ("c", "Cyd", "Paris", 30),
+        ("b", "Bob", "Delft", 18),
+    ] {
+        people.create_with_id(id, person(name, city, age)).await?;
+    }
+    Ok(people)
+}
+
+async fn ids(found: FoundEntities<Person>) -> Result<String, Failure> {
+    let found = found.collect().await?;
+    Ok(found
+        .iter()
+        .map(|person| person.id.as_str())
+        .collect::<Vec<_>>()
+        .join(" "))
+}
+
+async fn find_by_gives_those_with_the_value(ctx: &Ctx) -> Verdict {
+    let people = four(ctx).await?;
+    ensure_eq!(
+        ids(people.find_by("by_name", "Ada").await?).await?,
+        "a",
+        "by a hash index"
+    );
+    ensure_eq!(
+        ids(people.find_by("by_age", 30).await?).await?,
+        "c d",
+        "by a B-tree index"
+    );
+    ensure_eq!(
+        ids(people.find_by("by_age", 30.0).await?).await?,
+        "c d",
+        "a number is a number"
+    );
+    ensure_eq!(
+        ids(people.find_by("by_age", "30").await?).await?,
+        "",
+        "a text is no number"
+    );
+    ensure_eq!(ids(people.find_by("by_name", "Eve").await?).await?, "", "nobody");
+    let ada = there(people.find_one_by("by_name", "Ada").await?)?;
+    ensure_eq!(ada.value, person("Ada", "Delft", 36), "the one");
+    ensure_eq!(people.find_one_by("by_name", "Eve").await?, None, "no one");
+    let second = self::people(&ctx.second().await?);
+    ensure_eq!(
+        ids(second.find_by("by_age", 30).await?).await?,
+        "c d",
+        "another client"
+    );
+    Ok(())
+}
+
+async fn ranges_are_ordered_and_bounded_as_asked(ctx: &Ctx) -> Verdict {
+    let people = four(ctx).await?;
+    let by_age = "by_age";
+    ensure_eq!(
+        ids(people.find_range(by_age, 18..36).await?).await?,
+        "b c d",
+        "18..36"
+    );
+    ensure_eq!(
+        ids(people.find_range(by_age, 18..=36).await?).await?,
+        "b c d a",
+        "18..=36"
+    );
+    ensure_eq!(
+        ids(people.find_range(by_age, 19..).await?).await?,
+        "c d a",
+        "19.."
+    );
+    ensure_eq!(ids(people.find_range(by_age, ..30).await?).await?, "b", "..30");
+    ensure_eq!(
+        ids(people.find_range(by_age, ..=30).await?).await?,
+        "b c d",
+        "..=30"
+    );
+    let open = (Bound::Excluded(18), Bound::Excluded(36));
+    ensure_eq!(
+        ids(people.find_range(by_age, open).await?).await?,
+        "c d",
+        "between, both excluded"
+    );
+    ensure_eq!(
+        ids(people.find_range::<i64>(by_age, ..).await?).await?,
+        "b c d a",
+        "everything"
+    );
+    ensure_eq!(ids(people.find_range(by_age, 40..).await?).await?, "", "beyond");
+    let inverted = (Bound::Included(36), Bound::Included(18));
+    ensure_eq!(
+        ids(people.find_range(by_age, inverted).await?).await?,
+        "",
+        "upside down"
+    );
+    // As text 9 comes after 18; as a number it does not.
+    people.create_with_id("e", person("Eve", "Rome", 9)).await?;
+    ensure_eq!(
+        ids(people.find_range(by_age, 0..=18).await?).await?,
+        "e b",
+        "numbers order as numbers"
+    );
+    Ok(())
+}
+
+async fn ranges_over_times(ctx: &Ctx) -> Verdict {
+    let people = people(ctx.storage());
+    let mut times = Vec::new();
+    for name in ["a", "b", "c"] {
+        times.push(people.create_with_id(name, person(name, "", 1)).await?.created);
+        ctx.clock().advance(Duration::from_secs(1));
+    }
+    let found = people.find_range("by_created", times[1]..=times[2]).await?;
+    ensure_eq!(ids(found).await?, "b c", "by timestamps");
+    let found = people.find_range("by_created", ..times[1].as_millis()).await?;
+    ensure_eq!(ids(found).await?, "a", "by milliseconds");
+    Ok(())
+}
+
+async fn a_composite_index_takes_the_whole_tuple(ctx: &Ctx) -> Verdict {
+    let people = four(ctx).await?;
+    let by = "by_city_and_age";
+    ensure_eq!(
+        ids(people.find_by(by, ("Delft", 30)).await?).await?,
+        "d",
+        "the tuple"
+    );
+    ensure_eq!(
+        ids(people.find_by(by, ("Delft", 31)).await?).await?,
+        "",
+        "another tuple"
+    );
+    ensure_eq!(
+        ids(people.find_by(by, ("Delft:30", 0)).await?).await?,
+        "",
+        "not joined as text"
+    );
+    ensure_kind!(
+        people.find_by(by, "Delft").await,
+        ErrorKind::InvalidArgument,
+        "one value alone"
+    );
+    ensure_kind!(
+        people.find_by(by, ("Delft", 30, 1)).await,
+        ErrorKind::InvalidArgument,
+        "three values"
+    );
+    Ok(())
+}
+
+async fn a_composite_range_shares_all_but_the_last(ctx: &Ctx) -> Verdict {
+    let people = four(ctx).await?;
+    let by = "by_city_and_age";
+    let found = people.find_range(by, ("Delft", 18)..("Delft", 36)).await?;
+    ensure_eq!(ids(found).await?, "b d", "both bounds");
+    let found = people.find_range(by, ("Delft", 19)..).await?;
+    ensure_eq!(ids(found).await?, "d a", "one bound stays within the city");
+    let found = people.find_range::<(&str, i64)>(by, ..).await?;
+    ensure_eq!(ids(found).await?, "b d a c", "everything");
+    ensure_kind!(
+        people.find_range(by, ("Delft", 18)..("Paris", 36)).await,
+        ErrorKind::InvalidArgument,
+        "over two cities"
+    );
+    ensure_kind!(
+        people.find_range(by, "Delft".."Paris").await,
+        ErrorKind::InvalidArgument,
+        "bounds of one value"
+    );
+    Ok(())
+}
+
+async fn composite_unique_is_unique_on_the_tuple(ctx: &Ctx) -> Verdict {
+    let people = people(ctx.storage());
+    people
+        .create_index(Index::hash("by_both", ["name", "city"]).unique())
+        .await?;
+    people.create_with_id("1", person("x", "y", 1)).await?;
+    people.create_with_id("2", person("x", "z", 1)).await?;
+    people.create_with_id("3", person("w", "y", 1)).await?;
+    let again = people.create_with_id("4", person("x", "y", 1)).await;
+    let reason = again.as_ref().err().map(ToString::to_string).unwrap_or_default();
+    ensure!(reason.contains("by_both"), "the error names the index: {reason}");
+    ensure_kind!(again, ErrorKind::UniqueViolation, "the same tuple");
+    let found = people.find_by("by_both", ("x", "y")).await?;
+    ensure_eq!(ids(found).await?, "1", "whose it is");
+    Ok(())
+}
+
+async fn arrays_are_indexed_by_each_element(ctx: &Ctx) -> Verdict {
+    let people = four(ctx).await?;
+    let tagged = |tags: &[&str]| tags.iter().map(|&tag| tag.to_owned()).collect::<Vec<_>>();
+    people
+        .update("a", |ada| ada.tags = tagged(&["red", "blue", "red"]))
+        .await?;
+    people.update("b", |bob| bob.tags = tagged(&["blue"])).await?;
+    ensure_eq!(ids(people.find_by("by_tag", "blue").await?).await?, "a b", "blue");
+    ensure_eq!(
+        ids(people.find_by("by_tag", "red").await?).await?,
+        "a",
+        "red, which is there twice"
+    );
+    people.update("a", |ada| ada.tags = tagged(&["green"])).await?;
+    ensure_eq!(
+        ids(people.find_by("by_tag", "red").await?).await?,
+        "",
+        "red, which is gone"
+    );
+    ensure_eq!(ids(people.find_by("by_tag", "green").await?).await?, "a", "green");
+    ensure_eq!(
+        ids(people.find_by("by_tag", "blue").await?).await?,
+        "b",
+        "blue again"
+    );
+    Ok(())
+}
+
+async fn nested_fields_are_indexed(ctx: &Ctx) -> Verdict {
+    let people = four(ctx).await?;
+    let zip = |zip: &str| Address { zip: zip.to_owned() };
+    people.update("a", |ada| ada.address = zip("2611")).await?;
+    people.update("b", |bob| bob.address = zip("2628")).await?;
+    ensure_eq!(
+        ids(people.find_by("by_zip", "2611").await?).await?,
+        "a",
+        "by its path"
+    );
+    ensure_eq!(
+        ids(people.find_range("by_zip", "2600".."2700").await?).await?,
+        "a b",
+        "a range of texts"
+    );
+    Ok(())
+}
+
+async fn null_is_a_value_of_its_own(ctx: &Ctx) -> Verdict {
+    let people = people(ctx.storage());
+    for (id, boss) in [
+        ("a", None),
+        ("b", Some("__null__")),
+        ("c", Some("")),
+        ("d", Some("null")),
+    ] {
+        let boss = boss.map(str::to_owned);
+        people
+            .create_with_id(
+                id,
+                Person {
+                    boss,
+                    ..person(id, "", 1)
+                },
+            )
+            .await?;
+    }
+    let raw = ctx.storage().collection::<storage_core::bson::Document>("people");
+    raw.put(
+        "e",
+        &doc! { "name": "no boss", "created": 1_i64, "updated": 1_i64 },
+    )
+    .await?;
+    let by = "by_boss";
+    ensure_eq!(ids(people.find_by(by, None::<String>).await?).await?, "a", "null");
+    ensure_eq!(
+        ids(people.find_by(by, "__null__").await?).await?,
+        "b",
+        "the text __null__"
+    );
+    ensure_eq!(ids(people.find_by(by, "").await?).await?, "c", "the empty text");
+    ensure_eq!(
+        ids(people.find_by(by, Some("null")).await?).await?,
+        "d",
+        "the text null"
+    );
+    Ok(())
+}
+
+async fn strange_values_are_values(ctx: &Ctx) -> Verdict {
+    let people = people(ctx.storage());
+    let values = [
+        "constructor",
+        "__proto__",
+        "",
+        "../../evil",
+        "a:b",
+        "a_b",
+        "toString",
+    ];
+    for (at, value) in values.iter().enumerate() {
+        let mut strange = person(value, value, 1);
+        strange.tags.push((*value).to_owned());
+        people.create_with_id(at.to_string(), strange).await?;
+    }
+    for (at, value) in values.iter().enumerate() {
+        let at = at.to_string();
+        ensure_eq!(
+            ids(people.find_by("by_name", value).await?).await?,
+            at,
+            "{value:?} by name"
+        );
+        ensure_eq!(
+            ids(people.find_by("by_tag", value).await?).await?,
+            at,
+            "{value:?} by tag"
+        );
+        let tuple = people.find_by("by_city_and_age", (value, 1)).await?;
+        ensure_eq!(ids(tuple).await?, at, "{value:?} by city and age");
+    }
+    Ok(())
+}
+
+async fn an_index_that_is_not_there_is_not_found(ctx: &Ctx) -> Verdict {
+    let people = people(ctx.storage());
+    for round in ["empty", "with an entity"] {
+        let found = people.find_by("by_shoe", 43).await;
+        let reason = found.as_ref().err().map(ToString::to_string).unwrap_or_default();
+        ensure!(
+            reason.contains("by_shoe") && reason.contains("by_age") && reason.contains("by_tag"),
+            "the error names it and those there are: {reason}"
+        );
+        ensure_kind!(found, ErrorKind::NotFound, "find_by, {round}");
+        ensure_kind!(
+            people.find_range("by_shoe", 1..2).await,
+            ErrorKind::NotFound,
+            "find_range, {round}"
+        );
+        ensure_kind!(
+            people.index_stats("by_shoe").await,
+            ErrorKind::NotFound,
+            "figures, {round}"
+        );
+        ensure!(
+            !people.drop_index("by_shoe").await?,
+            "there is nothing to drop, {round}"
+        );
+        people.create_with_id(round, person("Ada", "Delft", 36)).await?;
+    }
+    // One that somebody else dropped is not there either.
+    let second = self::people(&ctx.second().await?);
+    ensure!(second.drop_index("by_age").await?, "it was there");
+    ensure_kind!(
+        people.find_by("by_age", 36).await,
+        ErrorKind::NotFound,
+        "after another client dropped it"
+    );
+    ensure_kind!(
+        second.find_by("by_age", 36).await,
+        ErrorKind::NotFound,
+        "for who dropped it"
+    );
+    Ok(())
+}
+
+async fn a_hash_index_has_no_ranges(ctx: &Ctx) -> Verdict {
+    let people = four(ctx).await?;
+    for index in ["by_name", "by_tag"] {
+        ensure_kind!(
+            people.find_range(index, "a".."b").await,
+            ErrorKind::InvalidArgument,
+            "a range on {index}"
+        );
+    }
+    Ok(())
+}
+
+async fn a_violation_leaves_nothing_behind(ctx: &Ctx) -> Verdict {
+    let people = people(ctx.storage());
+    let with_email = |name: &str, email: &str| Person {
+        email: Some(email.to_owned()),
+        tags: vec![format!("tag of {name}")],
+        ..person(name, name, 40)
+    };
+    let ada = people.create_with_id("ada", with_email("Ada", "a@x")).await?;
+    people.create_with_id("bob", with_email("Bob", "b@x")).await?;
+    ensure_kind!(
+        people.create_with_id("eve", with_email("Eve", "a@x")).await,
+        ErrorKind::UniqueViolation,
+        "a create"
+    );
+    ensure_kind!(
+        people
+            .update("bob", |bob| *bob = with_email("Robert", "a@x"))
+            .await,
+        ErrorKind::UniqueViolation,
+        "an update"
+    );
+    ensure_eq!(people.get_by_id("eve").await?, None, "the refused entity");
+    for name in ["Eve", "Robert"] {
+        ensure_eq!(
+            ids(people.find_by("by_name", name).await?).await?,
+            "",
+            "{name} by name"
+        );
+        let tag = format!("tag of {name}");
+        ensure_eq!(
+            ids(people.find_by("by_tag", tag).await?).await?,
+            "",
+            "{name} by tag"
+        );
+        let tuple = people.find_by("by_city_and_age", (name, 40)).await?;
+        ensure_eq!(ids(tuple).await?, "", "{name} by city and age");
+    }
+    ensure_eq!(
+        ids(people.find_by("by_email", "a@x").await?).await?,
+        "ada",
+        "whose address it is"
+    );
+    ensure_eq!(
+        ids(people.find_by("by_name", "Bob").await?).await?,
+        "bob",
+        "who was not updated"
+    );
+    people.delete_if(&ada).await?;
+    people.create_with_id("eve", with_email("Eve", "a@x")).await?;
+    ensure_eq!(
+        ids(people.find_by("by_email", "a@x").await?).await?,
+        "eve",
+        "a freed address"
+    );
+    Ok(())
+}
+
+async fn a_sparse_unique_index_ignores_those_without(ctx: &Ctx) -> Verdict {
+    let people = four(ctx).await?;
+    let stats = people.index_stats("by_email").await?;
+    ensure_eq!(
+        (stats.unique_keys, stats.total_entries),
+        (0, 0),
+        "nobody has an address"
+    );
+    ensure_kind!(
+        people.find_range::<&str>("by_email", ..).await,
+        ErrorKind::InvalidArgument,
+        "everything a sparse hash index does not hold"
+    );
+    Ok(())
+}
+
+async fn indexes_follow_changes_and_deletions(ctx: &Ctx) -> Verdict {
+    let people = four(ctx).await?;
+    people.update("a", |ada| ada.age = 37).await?;
+    ensure_eq!(
+        ids(people.find_by("by_age", 36).await?).await?,
+        "",
+        "what she was"
+    );
+    ensure_eq!(
+        ids(people.find_by("by_age", 37).await?).await?,
+        "a",
+        "what she is"
+    );
+    people.delete("d").await?;
+    ensure_eq!(
+        ids(people.find_by("by_age", 30).await?).await?,
+        "c",
+        "after a delete"
+    );
+    people.delete_all().await?;
+    ensure_eq!(
+        ids(people.find_range::<i64>("by_age", ..).await?).await?,
+        "",
+        "after all were deleted"
+    );
+    Ok(())
+}
+
+async fn indexes_are_created_listed_counted_and_dropped(ctx: &Ctx) -> Verdict {
+    let people = four(ctx).await?;
+    let index = Index::btree("by_name_in_order", ["name"]);
+    ensure!(people.create_index(index.clone()).await?, "it is new");
+    ensure!(!people.create_index(index).await?, "it is there already");
+    ensure_kind!(
+        people
+            .create_index(Index::btree("by_name_in_order", ["age"]))
+            .await,
+        ErrorKind::AlreadyExists,
+        "another of the name"
+    );
+    let found = people.find_range("by_name_in_order", "Ada".."Cyd").await?;
+    ensure_eq!(ids(found).await?, "a b", "those that were there before it");
+    let mut names: Vec<String> = Person::indexes().into_iter().map(|index| index.name).collect();
+    names.push("by_name_in_order".to_owned());
+    names.sort();
+    let listed = people.indexes().await?;
+    let listed: Vec<String> = listed.into_iter().map(|info| info.index.name).collect();
+    ensure_eq!(listed, names, "the list");
+    let stats = people.index_stats("by_name_in_order").await?;
+    ensure_eq!((stats.unique_keys, stats.total_entries), (4, 4), "its figures");
+    ensure!(people.drop_index("by_name_in_order").await?, "it was there");
+    ensure_kind!(
+        people.find_by("by_name_in_order", "Ada").await,
+        ErrorKind::NotFound,
+        "a question by it"
+    );
+    Ok(())
+}
+
+async fn figures_count_entries_not_calls(ctx: &Ctx) -> Verdict {
+    let people = four(ctx).await?;
+    let stats = people.index_stats("by_age").await?;
+    ensure_eq!(
+        (stats.unique_keys, stats.total_entries),
+        (3, 4),
+        "three ages of four people"
+    );
+    let average = stats.average_entries_per_key();
+    ensure!((average - 4.0 / 3.0).abs() < 1e-9, "on average {average}");
+    let before = people.index_stats("by_tag").await?.total_entries;
+    let tags = || vec!["x".to_owned(), "y".to_owned(), "z".to_owned()];
+    people.update("a", |ada| ada.tags = tags()).await?;
+    let with = people.index_stats("by_tag").await?;
+    ensure_eq!(with.total_entries - before, 3, "an entry for each tag");
+    people.update("a", |ada| ada.tags.clear()).await?;
+    ensure_eq!(
+        people.index_stats("by_tag").await?.total_entries,
+        before,
+        "without tags again"
+    );
+    let before = people.index_stats("by_boss").await?.total_entries;
+    people.create_with_id("e", person("Eve", "Rome", 9)).await?;
+    people.delete("e").await?;
+    ensure_eq!(
+        people.index_stats("by_boss").await?.total_entries,
+        before,
+        "after a null came and went"
+    );
+    Ok(())
+}
+
+async fn rebuilding_changes_no_answer(ctx: &Ctx) -> Verdict {
+    people(&ctx.second().await?).rebuild_indexes().await?;
+    let people = four(ctx).await?;
+    people.delete("b").await?;
+    people.rebuild_indexes().await?;
+    ensure_eq!(
+        ids(people.find_range::<i64>("by_age", ..).await?).await?,
+        "c d a",
+        "a range"
+    );
+    ensure_eq!(
+        ids(people.find_by("by_name", "Ada").await?).await?,
+        "a",
+        "a value"
+    );
+    people.delete_all().await?;
+    people.rebuild_indexes().await?;
+    let reopened = self::people(&ctx.reopen().await?);
+    ensure_eq!(
+        ids(reopened.find_range::<i64>("by_age", ..).await?).await?,
+        "",
+        "of nothing, after a reopen"
+    );
+    Ok(())
+}
+
+async fn names_of_indexes_are_data(ctx: &Ctx) -> Verdict {
+    let people = four(ctx).await?;
+    for name in ["../../evil", "__proto__", "a b", "é"] {
+        people.create_index(Index::btree(name, ["age"])).await?;
+        ensure_eq!(
+            ids(people.find_by(name, 30).await?).await?,
+            "c d",
+            "by index {name:?}"
+        );
+        ensure!(people.drop_index(name).await?, "{name:?} was there");
+    }
+    ensure_kind!(
+        people.create_index(Index::btree("", ["age"])).await,
+        ErrorKind::InvalidName,
+        "no name"
+    );
+    Ok(())
+}
+
+async fn explain_proves_the_index(ctx: &Ctx) -> Verdict {
+    let people = four(ctx).await?;
+    for (query, index) in [
+        (Query::eq("name", "Ada"), "by_name"),
+        (Query::ge("age", 18).and(Query::lt("age", 30)), "by_age"),
+        (
+            Query::eq("city", "Delft").and(Query::eq("age", 30)),
+            "by_city_and_age",
+        ),
+        (Query::eq("tags", "red"), "by_tag"),
+        (Query::eq("address.zip", "2611"), "by_zip"),
+        (Query::ge("created", 0), "by_created"),
+    ] {
+        let how = people.explain(query).await?;
+        ensure_eq!(how.access, AccessKind::Index, "how {index} is used");
+        ensure_eq!(how.index.as_deref(), Some(index), "which index is used");
+    }
+    Ok(())
+}
+
+async fn queries_combine_sort_and_page(ctx: &Ctx) -> Verdict {
+    let people = people(ctx.storage());
+    let mut random = ctx.random();
+    let mut all = BTreeMap::new();
+    for n in 0..40 {
+        let (id, age) = (format!("{n:02}"), i64::try_from(random.below(10)).unwrap_or(0));
+        let one = person(&format!("name {}", n % 7), ["Delft", "Paris"][n % 2], age);
+        people.create_with_id(&id, one.clone()).await?;
+        all.insert(id, one);
+    }
+    let wanted = |one: &Person| one.city == "Delft" && (3..8).contains(&one.age);
+    let mut expected: Vec<(i64, &str)> = all
+        .iter()
+        .filter(|(_, one)| wanted(one))
+        .map(|(id, one)| (one.age, id.as_str()))
+        .collect();
+    expected.sort_unstable();
+    let expected: Vec<&str> = expected.into_iter().map(|(_, id)| id).collect();
+    let query = Query::eq("city", "Delft")
+        .and(Query::ge("age", 3))
+        .and(Query::lt("age", 8));
+    let found = ids(people.find(query.clone()).await?).await?;
+    ensure_eq!(found, expected.join(" "), "all at once");
+    ensure_eq!(
+        people.count(query.clone()).await?,
+        expected.len() as u64,
+        "how many"
+    );
+    let (mut paged, mut next) = (Vec::new(), query.clone().limit(3));
+    loop {
+        let page = people.find_page(next).await?;
+        paged.extend(page.entities.iter().map(|one| one.id.to_string()));
+        let Some(token) = page.next else { break };
+        next = query.clone().limit(3).after(token);
+    }
+    ensure_eq!(paged, expected, "in pages");
+    let oldest = people
+        .find(Query::all().sort_descending("age").limit(1))
+        .await?
+        .collect()
+        .await?;
+    let most = all.values().map(|one| one.age).max();
+    ensure_eq!(oldest.first().map(|one| one.age), most, "the oldest");
+    Ok(())
+}
+
+async fn a_query_without_an_index_is_refused_unless_it_may_scan(ctx: &Ctx) -> Verdict {
+    let notes = super::sample::notes(ctx.storage());
+    let kept = notes.create(super::sample::note("find me")).await?;
+    notes.create(super::sample::note("not me")).await?;
+    let query = || Query::eq("text", "find me");
+    ensure_kind!(
+        notes.find(query()).await,
+        ErrorKind::IndexRequired,
+        "without an index"
+    );
+    let found = notes.find(query().allow_scan()).await?.collect().await?;
+    ensure_eq!(found, [kept], "by a scan");
+    Ok(())
+}
+
+/// Unique from the first.
+#[derive(Debug, Serialize, Deserialize)]
+struct Account {
+    login: String,
+}
+
+impl Entity for Account {
+    const COLLECTION: &'static str = "accounts";
+
+    fn indexes() -> Vec<Index> {
+        vec![Index::hash("by_login", ["login"]).unique()]
+    }
+}
+
+async fn the_indexes_of_the_type_are_there_before_the_first_write(ctx: &Ctx) -> Verdict {
+    let clients = [ctx.second().await?, ctx.second().await?];
+    let creates = clients.map(|client| async move {
+        let accounts = Entities::<Account>::new(client);
+        let login = "ada".to_owned();
+        accounts.create(Account { login }).await
+    });
+    let results = crate::cases::sample::in_parallel(creates).await?;
+    let created = crate::cases::sample::winners(&results, ErrorKind::UniqueViolation)?;
+    ensure_eq!(created, 1, "how many were created");
+    Ok(())
+}
