@@ -1,0 +1,350 @@
+//! Comparing records with objects, both ways, and making good what can be.
+
+use std::collections::BTreeMap;
+
+use futures::TryStreamExt;
+use storage_core::{Error, ErrorKind, ListEntry, ListRequest, ObjectMeta, Query, Result};
+
+use super::content::Content;
+use super::list::Contents;
+use super::names;
+use super::read::RECORDS_PER_PAGE;
+use super::store::{ChunkStore, document, unless_lost};
+
+/// What a verification found, and a repair removed.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct VerifyReport {
+    /// Contents looked at.
+    pub contents: u64,
+    /// Chunks looked at.
+    pub chunks: u64,
+    /// Their bytes, every one of which was read and compared with its hash.
+    pub bytes: u64,
+    /// What is wrong, the first 1,000 of it.
+    pub problems: Vec<Problem>,
+    /// How many problems there are.
+    pub found: u64,
+    /// How many of them this repair made good.
+    pub repaired: u64,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Problem {
+    /// What kind of thing.
+    pub kind: ProblemKind,
+    /// The object or document it is about.
+    pub entry: String,
+    /// The content, where that is known.
+    pub content_id: Option<String>,
+    /// The chunk, where it is about one.
+    pub chunk_index: Option<u32>,
+}
+
+/// What can be wrong with a content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ProblemKind {
+    /// A chunk that was acknowledged, or a complete content needs, is gone. Send it again.
+    MissingChunk,
+    /// A chunk's bytes are not those that were saved. Send it again.
+    DamagedChunk,
+    /// A record cannot be read. Look at it; nothing was changed.
+    UnreadableRecord,
+    /// An object that no record names and nobody has written for long. A repair removes it.
+    OrphanObject,
+    /// A chunk's record that is of no content, or of an earlier one of the same id. A repair removes it.
+    StrayRecord,
+    /// A deletion that was cut short. A repair finishes it.
+    UnfinishedDeletion,
+}
+
+/// The most problems a report lists.
+const MAX_PROBLEMS: usize = 1000;
+
+/// A walk over everything, that looks or repairs.
+struct Walk<'a> {
+    store: &'a ChunkStore,
+    repairs: bool,
+    report: VerifyReport,
+}
+
+impl ChunkStore {
+    /// Compares every record with its object and every object with its record, and reads all bytes. It changes nothing, and may run
+    /// beside senders: a chunk that is just being written is no problem.
+    ///
+    /// # Errors
+    /// Those of the medium.
+    pub async fn verify(&self) -> Result<VerifyReport> {
+        self.walk(false)
+            .await
+            .map_err(|error| self.named(error, "verify chunks", ""))
+    }
+
+    /// The same, and removes objects nobody names, once they are [old](super::ChunkOptions::upload_age), and records of nothing;
+    /// finishes deletions. It removes no chunk of a content, damaged or not.
+    ///
+    /// # Errors
+    /// Those of the medium; what was repaired stays repaired.
+    pub async fn repair(&self) -> Result<VerifyReport> {
+        self.walk(true)
+            .await
+            .map_err(|error| self.named(error, "repair chunks", ""))
+    }
+
+    async fn walk(&self, repairs: bool) -> Result<VerifyReport> {
+        let mut walk = Walk {
+            store: self,
+            repairs,
+            report: VerifyReport::default(),
+        };
+        walk.contents().await?;
+        walk.records().await?;
+        walk.objects().await?;
+        Ok(walk.report)
+    }
+}
+
+impl Walk<'_> {
+    /// From contents to their chunks.
+    async fn contents(&mut self) -> Result<()> {
+        let mut contents = Contents(self.store.contents().find(Query::all()).await?);
+        let mut unreadable = Vec::new();
+        while let Some(content) = contents.next(&mut unreadable).await? {
+            self.report.contents += 1;
+            if content.deleting {
+                let entry = format!("content_metadata/{}", content.id());
+                self.note(
+                    ProblemKind::UnfinishedDeletion,
+                    entry,
+                    Some(content.id()),
+                    None,
+                    self.repairs,
+                );
+                if self.repairs {
+                    self.store.finish_deletion(&content).await?;
+                }
+                continue;
+            }
+            self.chunks(&content).await?;
+        }
+        self.unreadable(&unreadable);
+        Ok(())
+    }
+
+    async fn chunks(&mut self, content: &Content) -> Result<()> {
+        let total = content.metadata.total_chunks;
+        let mut from = 0;
+        while from < total {
+            let to = total.min(from + RECORDS_PER_PAGE);
+            let records = match self.store.records_of(content, from..to).await {
+                Err(error) if error.kind() == ErrorKind::Corrupt => {
+                    self.unreadable(&[error]);
+                    from = to;
+                    continue;
+                }
+                records => records?,
+            };
+            for (index, record) in (from..to).zip(records) {
+                let record = record.filter(|record| record.current.is_some());
+                let Some(record) = record else {
+                    if content.metadata.is_complete {
+                        self.chunk(ProblemKind::MissingChunk, content, index);
+                    }
+                    continue;
+                };
+                self.report.chunks += 1;
+                match self.store.verified(content, index, &record).await {
+                    Ok(chunk) => self.report.bytes += chunk.map_or(0, |chunk| chunk.bytes.len() as u64),
+                    Err(error) if error.kind() == ErrorKind::Corrupt => {
+                        let key = names::object_key(content.id(), index);
+                        let kind = match self.store.objects().stat(key).await? {
+                            Some(_) => ProblemKind::DamagedChunk,
+                            None => ProblemKind::MissingChunk,
+                        };
+                        self.chunk(kind, content, index);
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            from = to;
+        }
+        Ok(())
+    }
+
+    /// From chunks' records to their contents.
+    async fn records(&mut self) -> Result<()> {
+        let mut found = self.store.records().find(Query::all()).await?;
+        let mut unreadable = Vec::new();
+        let mut last: Option<(String, Option<Content>)> = None;
+        loop {
+            let record = match found.next().await {
+                Ok(Some(record)) => record,
+                Ok(None) => break,
+                Err(error) if error.context_value("document").is_some() => {
+                    unreadable.push(error);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            let id = record.id.as_str();
+            let Some((content_id, index)) = names::of_record_id(id) else {
+                unreadable.push(Error::corrupt(
+                    format!("chunk_metadata/{id}"),
+                    "it is not the id of a chunk",
+                ));
+                continue;
+            };
+            // Records come in the order of ids, so those of one content come together.
+            let content = match last.take().filter(|(of, _)| of == content_id) {
+                Some((_, content)) => content,
+                None => self.readable_content(content_id).await?,
+            };
+            let upload = document(&record.value)?.get_str("upload").map(str::to_owned);
+            let belongs = content.as_ref().is_some_and(|content| {
+                content.deleting
+                    || (index < content.metadata.total_chunks
+                        && upload.as_ref().ok() == Some(&content.upload))
+            });
+            if !belongs && self.is_stray(content_id, index, upload.ok()).await? {
+                let entry = format!("chunk_metadata/{id}");
+                let repaired = self.repairs
+                    && unless_lost(self.store.records().delete_if(id, record.version.clone()).await)?
+                        .is_some();
+                self.note(
+                    ProblemKind::StrayRecord,
+                    entry,
+                    Some(content_id),
+                    Some(index),
+                    repaired,
+                );
+            }
+            last = Some((content_id.to_owned(), content));
+        }
+        self.unreadable(&unreadable);
+        Ok(())
+    }
+
+    /// Whether a record still belongs to nothing, its content looked at again: it may have come since.
+    async fn is_stray(&self, content_id: &str, index: u32, upload: Option<String>) -> Result<bool> {
+        match self.store.any_content(content_id).await {
+            Ok(Some(content)) if content.deleting => Ok(false),
+            Ok(Some(content)) => {
+                Ok(index >= content.metadata.total_chunks || upload.as_ref() != Some(&content.upload))
+            }
+            Ok(None) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::Corrupt => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A content whose record cannot be read was reported already, and keeps what it has.
+    async fn readable_content(&self, content_id: &str) -> Result<Option<Content>> {
+        match self.store.any_content(content_id).await {
+            Err(error) if error.kind() == ErrorKind::Corrupt => Ok(None),
+            content => content,
+        }
+    }
+
+    /// From objects to their records.
+    async fn objects(&mut self) -> Result<()> {
+        let mut request = ListRequest::new(names::OBJECTS);
+        request.with_meta = true;
+        let mut entries = self.store.objects().list_with(request);
+        let mut page = BTreeMap::new();
+        while let Some(entry) = entries.try_next().await? {
+            let ListEntry::Object(key, meta) = entry else {
+                continue;
+            };
+            page.insert(key.as_str().to_owned(), meta);
+            if page.len() >= RECORDS_PER_PAGE as usize {
+                self.orphans(std::mem::take(&mut page)).await?;
+            }
+        }
+        self.orphans(page).await
+    }
+
+    async fn orphans(&mut self, objects: BTreeMap<String, Option<ObjectMeta>>) -> Result<()> {
+        let now = self.store.storage.now();
+        let named: Vec<_> = objects
+            .into_iter()
+            .filter_map(|(key, meta)| Some((names::of_object_key(&key)?, key, meta)))
+            .collect();
+        let ids = named
+            .iter()
+            .map(|((content, index), ..)| names::record_id(content, *index));
+        let records = self.store.records().get_many(ids.collect::<Vec<_>>()).await?;
+        for (((content_id, index), key, meta), record) in named.into_iter().zip(records) {
+            let written = meta.as_ref().and_then(|meta| meta.modified);
+            // Where the medium does not know, it may be one whose record is about to be written.
+            let old = written.is_some_and(|time| time.after(self.store.options.upload_age) <= now);
+            if record.is_some() || !old {
+                continue;
+            }
+            let repaired = match meta {
+                Some(meta) if self.repairs => self.remove_orphan(&content_id, index, &key, meta).await?,
+                _ => false,
+            };
+            self.note(
+                ProblemKind::OrphanObject,
+                key,
+                Some(&content_id),
+                Some(index),
+                repaired,
+            );
+        }
+        Ok(())
+    }
+
+    /// Removes an object unless somebody has just adopted it. What no backend can delete by its version stays where a sender may be at
+    /// work on the content.
+    async fn remove_orphan(&self, content_id: &str, index: u32, key: &str, meta: ObjectMeta) -> Result<bool> {
+        let store = self.store;
+        if store.any_record(content_id, index).await?.is_some() {
+            return Ok(false);
+        }
+        let by_version = storage_core::Capability::DeleteIf;
+        if store.storage.declaration().support(by_version).is_present() {
+            return Ok(unless_lost(store.objects().delete_if(key, meta.version).await)?.is_some());
+        }
+        if store.any_content(content_id).await?.is_some() {
+            return Ok(false);
+        }
+        store.objects().delete(key).await?;
+        Ok(true)
+    }
+
+    fn chunk(&mut self, kind: ProblemKind, content: &Content, index: u32) {
+        let entry = names::object_key(content.id(), index);
+        self.note(kind, entry, Some(content.id()), Some(index), false);
+    }
+
+    fn unreadable(&mut self, errors: &[Error]) {
+        for error in errors {
+            let entry = error.key().unwrap_or_default().to_owned();
+            self.note(ProblemKind::UnreadableRecord, entry, None, None, false);
+        }
+    }
+
+    fn note(
+        &mut self,
+        kind: ProblemKind,
+        entry: String,
+        content_id: Option<&str>,
+        chunk_index: Option<u32>,
+        repaired: bool,
+    ) {
+        self.report.found += 1;
+        self.report.repaired += u64::from(repaired);
+        if self.report.problems.len() < MAX_PROBLEMS {
+            self.report.problems.push(Problem {
+                kind,
+                entry,
+                content_id: content_id.map(str::to_owned),
+                chunk_index,
+            });
+        }
+    }
+}
