@@ -123,6 +123,10 @@ impl ChunkStore {
         if target.content.metadata.is_complete {
             return Err(complete());
         }
+        // Read before the content is found to be this upload's still, another upload's record is an earlier one's.
+        if !own && !self.is_live(target.content).await? {
+            return Ok(false);
+        }
         match self.replace(target, &record).await? {
             Attempt::Done => Ok(true),
             Attempt::Again => Ok(false),
@@ -247,6 +251,11 @@ impl ChunkStore {
             pause(attempt).await;
         }
         Err(busy())
+    }
+
+    async fn is_live(&self, content: &Content) -> Result<bool> {
+        let now = self.content(content.id()).await?;
+        Ok(now.is_some_and(|now| now.upload == content.upload))
     }
 
     async fn is_still(&self, target: &Target<'_>, version: &Version) -> Result<bool> {
