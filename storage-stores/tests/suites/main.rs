@@ -1,0 +1,23 @@
+//! The stores, held to their suites on every backend that needs no server.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod directories;
+
+use directories::Directories;
+
+/// Both suites on what one kind of harness opens.
+macro_rules! suites_on {
+    ($backend:ident: $harness:expr) => {
+        mod $backend {
+            use super::*;
+
+            conformance_tests::chunks_suite!($harness);
+            conformance_tests::collections_suite!($harness);
+        }
+    };
+}
+
+suites_on! { memory: conformance_tests::InMemory::new("memory", |memory: storage_core::Memory| std::sync::Arc::new(memory)) }
+suites_on! { fs: Directories::new("fs", |directory| Box::pin(directories::fs(directory))) }
+suites_on! { sqlite: Directories::new("sqlite", |directory| Box::pin(directories::sqlite(directory))) }
+suites_on! { pair: Directories::new("fs+sqlite", |directory| Box::pin(directories::pair(directory))) }
