@@ -1,12 +1,33 @@
 //! The cases of `storage_stores::collections`.
 
+mod backup_basics;
+mod backup_faults;
 mod entity_basics;
 mod entity_index;
+mod migration_basics;
+mod migration_crash;
+mod migration_failures;
+mod migration_lazy;
+mod migration_races;
+mod migration_refusals;
+mod migration_rollback;
+mod migration_sample;
+mod migration_steps;
 mod sample;
 
 use crate::suite::groups;
 
 groups! { ($) collections_suite:
+    backup_basics
+    backup_faults
     entity_basics
     entity_index
+    migration_basics
+    migration_crash
+    migration_failures
+    migration_lazy
+    migration_races
+    migration_refusals
+    migration_rollback
+    migration_steps
 }

@@ -55,11 +55,20 @@ impl Definitions {
             .map(|definition| &definition.version)
     }
 
-    /// The stamp of a document before this version.
-    fn before(&self, collection: &str, version: &SchemaVersion) -> Option<&SchemaVersion> {
+    /// The stamp of a document before this version: that of the version which was applied before it.
+    fn before(
+        &self,
+        collection: &str,
+        version: &SchemaVersion,
+        was_applied: impl Fn(&SchemaVersion) -> bool,
+    ) -> Option<&SchemaVersion> {
+        // Readers apply every version that is registered, runs those that were registered at the time.
+        let lazily = !was_applied(version);
         let mut versions = self.by_version.range(..version).rev();
         versions
-            .find(|(_, definition)| definition.changes(collection).is_some())
+            .find(|(version, definition)| {
+                definition.changes(collection).is_some() && (lazily || was_applied(version))
+            })
             .map(|(version, _)| version)
     }
 
@@ -113,29 +122,40 @@ impl Definitions {
         Ok(outcome)
     }
 
-    /// A document without what `version` did to it, where that was done.
+    /// A document without what `version` did to it, nor what readers that know later ones did on top of it.
     pub(super) fn downgraded(
         &self,
         collection: &str,
         document: &Document,
         version: &SchemaVersion,
+        was_applied: impl Fn(&SchemaVersion) -> bool,
     ) -> Result<Outcome> {
-        let changes = self
-            .get(version)
-            .and_then(|definition| definition.changes_back(collection));
-        let Some(changes) = changes else {
-            return Ok(Outcome::Kept);
-        };
-        if stamp(document)?.as_ref() != Some(version) {
-            return Ok(Outcome::Kept);
+        let mut outcome = Outcome::Kept;
+        let mut stamp = stamp(document)?;
+        while let Some(at) = stamp.filter(|stamp| stamp >= version) {
+            let Some(changes) = self
+                .get(&at)
+                .and_then(|definition| definition.changes_back(collection))
+            else {
+                let message =
+                    format!("it was migrated to version {at}, from which this program knows no way back");
+                return Err(Error::new(ErrorKind::Unsupported, message));
+            };
+            let current = match outcome {
+                Outcome::Changed(changed) => changed,
+                _ => document.clone(),
+            };
+            let Some(mut changed) = apply(changes, current, &at)? else {
+                return Err(Error::new(
+                    ErrorKind::Internal,
+                    "a way back never removes documents",
+                ));
+            };
+            stamp = self.before(collection, &at, &was_applied).cloned();
+            set_stamp(&mut changed, stamp.as_ref());
+            outcome = Outcome::Changed(changed);
         }
-        let Some(mut changed) = apply(changes, document.clone(), version)? else {
-            return Err(Error::invalid_argument(format!(
-                "going back from version {version} cannot remove documents; let `up` do that in a migration of its own"
-            )));
-        };
-        set_stamp(&mut changed, self.before(collection, version));
-        Ok(Outcome::Changed(changed))
+        Ok(outcome)
     }
 }
 

@@ -111,7 +111,7 @@ impl Migrations {
         let stamp = raw_stamp(&document.value).map_err(named)?;
         let concerned = match way {
             Way::Up => self.definitions.lacks(collection, stamp.as_ref(), version),
-            Way::Down => stamp.as_ref() == Some(version),
+            Way::Down => stamp.as_ref().is_some_and(|stamp| stamp >= version),
         };
         if !concerned {
             return Ok(None);
@@ -119,7 +119,11 @@ impl Migrations {
         let fields = fields_of(&document.value).map_err(named)?;
         let outcome = match way {
             Way::Up => self.definitions.upgraded(collection, &fields, version),
-            Way::Down => self.definitions.downgraded(collection, &fields, version),
+            Way::Down => {
+                let was_applied = |version: &SchemaVersion| turn.state().record(version).is_some();
+                self.definitions
+                    .downgraded(collection, &fields, version, was_applied)
+            }
         };
         let action = match outcome.map_err(named)? {
             Outcome::Kept => return Ok(None),

@@ -175,7 +175,10 @@ impl Migrations {
             let back = check::down(&state, &self.definitions, &target)?;
             return self
                 .planned(back, |stamps, version| {
-                    stamps.get(&Some(version.clone())).copied().unwrap_or(0)
+                    stamps
+                        .range(Some(version.clone())..)
+                        .map(|(_, documents)| documents)
+                        .sum()
                 })
                 .await;
         }
