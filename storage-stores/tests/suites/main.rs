@@ -9,6 +9,7 @@ use directories::Directories;
 macro_rules! suites_on {
     ($backend:ident: $harness:expr) => {
         mod $backend {
+            #[allow(unused_imports, reason = "a harness may be named by its full path")]
             use super::*;
 
             conformance_tests::chunks_suite!($harness);

@@ -305,8 +305,9 @@ async fn overtaken_by_another_upload_a_deletion_takes_none_of_it(ctx: &Ctx) -> V
         other.mark_content_complete("c").await
     });
     while let Some(overtaken) = points.next().await? {
-        // Opened first, so that it is the deletion that is overtaken at some of the points.
         let slow = open(&overtaken).await?;
+        // Where opening was overtaken already, it begins anew.
+        store.delete_content("c").await?;
         save_all(&store, "c", &["old0", "old1"]).await?;
         slow.delete_content("c").await?;
         if store.content_metadata("c").await?.is_some() {
