@@ -125,6 +125,7 @@ const fn long_names(case: &'static str) -> Waiver {
 }
 
 const VERSITYGW: &[Waiver] = &[
+    long_names("chunk-ids.the-longest-ids-work-and-one-more-is-refused"),
     files_and_directories("listing.delete-at-cursor-continues"),
     files_and_directories("listing.delete-behind-cursor-no-skip"),
     files_and_directories("listing.insert-behind-cursor-not-returned"),

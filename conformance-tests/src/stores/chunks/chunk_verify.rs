@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use storage_core::Capability;
 use storage_core::bson::{RawDocumentBuf, rawdoc};
 use storage_stores::chunks::{ChunkInfo, ChunkStore, ProblemKind, VerifyReport};
 
@@ -119,7 +120,14 @@ async fn objects_nobody_names_go_once_they_are_old(ctx: &Ctx) -> Verdict {
         !objects.exists("chunks/64").await?,
         "an orphan of nothing is left"
     );
-    ensure_eq!(store.verify().await?.found, 0, "after the repair");
+    let report = store.verify().await?;
+    let left = kinds(&report);
+    if ctx.has(Capability::DeleteIf) {
+        ensure_eq!(left, Vec::new(), "after the repair");
+    } else {
+        // A sender may be about to adopt it, and only a deletion by version could tell.
+        ensure_eq!(left, [(orphan, Some("c"), Some(7))], "after the repair");
+    }
     ensure_eq!(read_all(&store, "c").await?, "a", "the content beside them");
     Ok(())
 }
