@@ -3,7 +3,14 @@
 mod backup_basics;
 mod backup_faults;
 mod entity_basics;
+mod entity_cache;
+mod entity_crash;
 mod entity_index;
+mod entity_lock;
+mod entity_races;
+mod entity_schema;
+mod file_races;
+mod file_versions;
 mod migration_basics;
 mod migration_crash;
 mod migration_failures;
@@ -21,7 +28,14 @@ groups! { ($) collections_suite:
     backup_basics
     backup_faults
     entity_basics
+    entity_cache
+    entity_crash
     entity_index
+    entity_lock
+    entity_races
+    entity_schema
+    file_races
+    file_versions
     migration_basics
     migration_crash
     migration_failures

@@ -36,6 +36,8 @@ pub(super) struct Shared {
     pub(super) updates: Keyed<Mutex<()>>,
     /// Who holds the lock of an id in this process, and who waits.
     pub(super) locks: Keyed<Mutex<()>>,
+    /// The stamp of a new entity.
+    pub(super) latest: Option<String>,
     ids: Ids,
     /// Set once the indexes of the type are there.
     indexed: OnceCell<()>,
@@ -51,7 +53,12 @@ impl<T: Entity> Entities<T> {
 
     /// The store on this storage, with options.
     pub fn with_options(storage: Storage, options: EntityOptions) -> Self {
+        let latest = options
+            .migrations
+            .as_ref()
+            .and_then(|known| known.latest(T::COLLECTION));
         let shared = Shared {
+            latest: latest.map(|version| version.to_string()),
             documents: storage.collection(T::COLLECTION),
             storage,
             cache: Cache::new(&options),

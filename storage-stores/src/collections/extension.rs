@@ -4,6 +4,7 @@ use storage_core::Storage;
 
 use super::entities::Entities;
 use super::entity::Entity;
+use super::files::Files;
 use super::options::EntityOptions;
 
 /// Entities on every [`Storage`].
@@ -13,6 +14,9 @@ pub trait EntityStorage {
 
     /// The entities of this type, with options.
     fn entities_with<T: Entity>(&self, options: EntityOptions) -> Entities<T>;
+
+    /// The files of a project, with their versions.
+    fn files(&self, project: impl Into<String>) -> Files;
 }
 
 impl EntityStorage for Storage {
@@ -22,5 +26,9 @@ impl EntityStorage for Storage {
 
     fn entities_with<T: Entity>(&self, options: EntityOptions) -> Entities<T> {
         Entities::with_options(self.clone(), options)
+    }
+
+    fn files(&self, project: impl Into<String>) -> Files {
+        Files::new(self.clone(), project)
     }
 }

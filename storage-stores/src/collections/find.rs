@@ -9,7 +9,6 @@ use storage_core::{Error, Explanation, Found, PageToken, Query, Result};
 
 use super::entities::Entities;
 use super::entity::{Entity, Stored};
-use super::record::Record;
 
 const OPERATION: &str = "find entities";
 
@@ -161,8 +160,8 @@ impl<T: Entity> Entities<T> {
         let mut unreadable = page.unreadable;
         let mut entities = Vec::with_capacity(page.documents.len());
         for document in page.documents {
-            match self.decoded(document) {
-                Ok(entity) => entities.push(entity),
+            match self.decode(OPERATION, document.into()) {
+                Ok(entity) => entities.extend(entity),
                 Err(error) => unreadable.push(error),
             }
         }
@@ -171,11 +170,6 @@ impl<T: Entity> Entities<T> {
             unreadable,
             next: page.next,
         })
-    }
-
-    fn decoded(&self, document: storage_core::Document<RawDocumentBuf>) -> Result<Stored<T>> {
-        let entity = Record::from(document).decode(T::COLLECTION);
-        entity.map_err(|error| self.named(error, OPERATION, ""))
     }
 }
 
@@ -186,10 +180,13 @@ impl<T: Entity> FoundEntities<T> {
     /// # Errors
     /// `Corrupt` or `InvalidArgument` for each document that is no entity of this type, naming it; those of the medium.
     pub async fn next(&mut self) -> Result<Option<Stored<T>>> {
-        let document = self.found.next().await?;
-        document
-            .map(|document| self.entities.decoded(document))
-            .transpose()
+        while let Some(document) = self.found.next().await? {
+            let entity = self.entities.decode(OPERATION, document.into())?;
+            if entity.is_some() {
+                return Ok(entity);
+            }
+        }
+        Ok(None)
     }
 
     /// All that follow, in memory.
@@ -207,8 +204,9 @@ impl<T: Entity> FoundEntities<T> {
     /// All that follow, as a stream. It goes on after a document that cannot be read, and ends after any other error.
     pub fn into_stream(self) -> impl Stream<Item = Result<Stored<T>>> + Send {
         let entities = self.entities;
-        self.found
-            .into_stream()
-            .map(move |document| document.and_then(|document| entities.decoded(document)))
+        self.found.into_stream().filter_map(move |document| {
+            let entity = document.and_then(|document| entities.decode(OPERATION, document.into()));
+            futures::future::ready(entity.transpose())
+        })
     }
 }

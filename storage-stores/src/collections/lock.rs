@@ -152,8 +152,12 @@ impl<T: Entity> EntityLock<T> {
     ///
     /// # Errors
     /// `LeaseLost`, and nothing was written; as [`Entities::update`].
-    pub async fn update(&self, change: impl FnMut(&mut T) + Send) -> Result<Option<Stored<T>>> {
+    pub async fn update(&self, mut change: impl FnMut(&mut T) + Send) -> Result<Option<Stored<T>>> {
         let deadline = Instant::now() + self.entities.shared.options.lock_timeout;
+        let change = |value: &mut T| {
+            change(value);
+            Ok(())
+        };
         self.entities
             .change(&self.id, deadline, Some(self.guard()), change)
             .await

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::migrations::Migrations;
+
 /// How [`Entities`](super::Entities) behaves.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -10,6 +12,7 @@ pub struct EntityOptions {
     pub(super) cache_ttl: Duration,
     pub(super) max_cache_size: u64,
     pub(super) lock_timeout: Duration,
+    pub(super) migrations: Option<Migrations>,
 }
 
 impl Default for EntityOptions {
@@ -26,6 +29,7 @@ impl EntityOptions {
             cache_ttl: Duration::from_secs(5 * 60),
             max_cache_size: 100,
             lock_timeout: Duration::from_secs(30),
+            migrations: None,
         }
     }
 
@@ -56,6 +60,15 @@ impl EntityOptions {
     #[must_use]
     pub const fn lock_timeout(mut self, timeout: Duration) -> Self {
         self.lock_timeout = timeout;
+        self
+    }
+
+    /// What an entity lacks is applied to it when it is read, in memory; written back, it has it. New entities count as migrated. An
+    /// index finds entities by what is stored, so a field that a migration fills is found once the entity is written or
+    /// [`migrate`](Migrations::migrate) has run. An entity that a later program migrated is `FormatTooNew`.
+    #[must_use]
+    pub fn migrations(mut self, migrations: Migrations) -> Self {
+        self.migrations = Some(migrations);
         self
     }
 }

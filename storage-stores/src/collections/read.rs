@@ -35,18 +35,19 @@ impl<T: Entity> Entities<T> {
         const OPERATION: &str = "get entity";
         let id = DocumentId::new(id).map_err(|error| self.named(error, OPERATION, ""))?;
         let record = self.shared.load(&id).await?;
-        self.decode(OPERATION, record.map(|record| Record::clone(&record)))
+        match record {
+            Some(record) => self.decode(OPERATION, Record::clone(&record)),
+            None => Ok(None),
+        }
     }
 
     /// An entity as it is on the medium now, past the cache.
     pub(super) async fn read(&self, operation: &'static str, id: &DocumentId) -> Result<Option<Stored<T>>> {
         let document = self.shared.documents.get(id).await?;
-        self.decode(operation, document.map(Record::from))
-    }
-
-    fn decode(&self, operation: &'static str, record: Option<Record>) -> Result<Option<Stored<T>>> {
-        let entity = record.map(|record| record.decode(T::COLLECTION)).transpose();
-        entity.map_err(|error| self.named(error, operation, ""))
+        match document {
+            Some(document) => self.decode(operation, document.into()),
+            None => Ok(None),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use super::entity::{Entity, Kept, Stored};
 
 const CREATED: &CStr = cstr!("created");
 const UPDATED: &CStr = cstr!("updated");
-/// The version of the last migration applied to a document; absent before the first.
+/// As [`SCHEMA_FIELD`](super::schema::SCHEMA_FIELD).
 const SCHEMA: &CStr = cstr!("_schema");
 
 /// A document as it was read.
@@ -35,20 +35,15 @@ impl From<storage_core::Document<RawDocumentBuf>> for Record {
 }
 
 impl Record {
-    /// The entity it holds. Errors name the document in the context `document`.
-    pub(super) fn decode<T: DeserializeOwned>(self, collection: &str) -> Result<Stored<T>> {
+    /// The entity it holds.
+    pub(super) fn decode<T: DeserializeOwned>(self) -> Result<Stored<T>> {
         let Self {
             id,
             version,
             expires_at,
             body,
         } = self;
-        let read = read(&body).map_err(|error| {
-            error
-                .with_key(format!("{collection}/{id}"))
-                .with_context("document", id.as_str())
-        });
-        let (created, updated, schema, value) = read?;
+        let (created, updated, schema, value) = read(&body)?;
         Ok(Stored {
             id,
             created,

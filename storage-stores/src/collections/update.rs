@@ -25,7 +25,23 @@ impl<T: Entity> Entities<T> {
     pub async fn update(
         &self,
         id: impl AsRef<str>,
-        change: impl FnMut(&mut T) + Send,
+        mut change: impl FnMut(&mut T) + Send,
+    ) -> Result<Option<Stored<T>>> {
+        self.try_update(id, |value| {
+            change(value);
+            Ok(())
+        })
+        .await
+    }
+
+    /// As [`update`](Self::update), with a `change` that may refuse: then its error is given back and nothing is stored.
+    ///
+    /// # Errors
+    /// That of `change`; as [`update`](Self::update).
+    pub async fn try_update(
+        &self,
+        id: impl AsRef<str>,
+        change: impl FnMut(&mut T) -> Result<()> + Send,
     ) -> Result<Option<Stored<T>>> {
         let id = DocumentId::new(id).map_err(|error| self.named(error, OPERATION, ""))?;
         let deadline = Instant::now() + self.shared.options.lock_timeout;
@@ -41,14 +57,14 @@ impl<T: Entity> Entities<T> {
         id: &DocumentId,
         deadline: Instant,
         guard: Option<Guard>,
-        mut change: impl FnMut(&mut T) + Send,
+        mut change: impl FnMut(&mut T) -> Result<()> + Send,
     ) -> Result<Option<Stored<T>>> {
         self.ensure_indexes().await?;
         for attempt in 0.. {
             let Some(mut entity) = self.read(OPERATION, id).await? else {
                 return Ok(None);
             };
-            change(&mut entity.value);
+            change(&mut entity.value)?;
             self.check(guard.as_ref(), OPERATION, id)?;
             let fence = guard.as_ref().and_then(Guard::fence);
             match self.write(OPERATION, &mut entity, fence).await {

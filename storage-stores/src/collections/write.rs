@@ -1,6 +1,6 @@
 //! Creating, replacing and deleting.
 
-use futures::stream::{StreamExt, TryStreamExt};
+use futures::stream::StreamExt;
 use storage_core::bson::RawDocumentBuf;
 use storage_core::{Condition, DocumentId, Error, Fence, PutOptions, Query, Result, Timestamp, Version};
 
@@ -30,7 +30,14 @@ impl<T: Entity> Entities<T> {
         let id = DocumentId::new(id).map_err(|error| self.named(error, "create entity", ""))?;
         self.ensure_indexes().await?;
         let now = self.shared.storage.now();
-        let body = self.encode("create entity", &id, &value, now, now, None)?;
+        let body = self.encode(
+            "create entity",
+            &id,
+            &value,
+            now,
+            now,
+            self.shared.latest.as_deref(),
+        )?;
         let options = PutOptions::new().condition(Condition::IfAbsent);
         let version = self.put(&id, body, options, None).await?;
         Ok(Stored {
@@ -39,7 +46,7 @@ impl<T: Entity> Entities<T> {
             updated: now,
             version,
             value,
-            kept: Kept::default(),
+            kept: self.kept(),
         })
     }
 
@@ -65,7 +72,14 @@ impl<T: Entity> Entities<T> {
             .iter()
             .map(|value| {
                 let id = self.generate_id()?;
-                let body = self.encode("create entity", &id, value, now, now, None)?;
+                let body = self.encode(
+                    "create entity",
+                    &id,
+                    value,
+                    now,
+                    now,
+                    self.shared.latest.as_deref(),
+                )?;
                 Ok((id, body))
             })
             .collect();
@@ -86,10 +100,17 @@ impl<T: Entity> Entities<T> {
                     updated: now,
                     version,
                     value,
-                    kept: Kept::default(),
+                    kept: self.kept(),
                 })
             })
             .collect()
+    }
+
+    fn kept(&self) -> Kept {
+        Kept {
+            expires_at: None,
+            schema: self.shared.latest.clone(),
+        }
     }
 
     fn most_at_once(&self) -> usize {
@@ -216,11 +237,14 @@ impl<T: Entity> Entities<T> {
                 .documents
                 .into_iter()
                 .map(|document| self.delete(document.id));
-            let here: Vec<bool> = futures::stream::iter(deletions)
+            // Each to its end: one that was dropped might still land after this call has failed.
+            let here: Vec<Result<bool>> = futures::stream::iter(deletions)
                 .buffer_unordered(DELETIONS_AT_ONCE)
-                .try_collect()
-                .await?;
-            deleted += here.into_iter().map(u64::from).sum::<u64>();
+                .collect()
+                .await;
+            for was_there in here {
+                deleted += u64::from(was_there?);
+            }
             match (page.next, unreadable) {
                 (Some(token), kept) => {
                     query = Query::all().after(token);
