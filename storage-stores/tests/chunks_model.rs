@@ -2,8 +2,8 @@
 //! to four processes is tried. A process that crashed or is paused is one that takes no further step, and everything is checked in
 //! every state, so every crash and every pause is among them.
 //!
-//! The machines do what `src/chunks/save.rs`, `complete.rs` and `delete.rs` do, call by call, on one content of one chunk; change the
-//! protocol here first. That the model can see a fault at all is shown by making the mistakes the protocol rules out.
+//! The machines do what `save.rs`, `complete.rs`, `delete.rs` and `verify.rs` of the store do, call by call, on one content of one chunk;
+//! change the protocol here first. That the model can see a fault at all is shown by making the mistakes the protocol rules out.
 
 #![allow(clippy::unwrap_used, reason = "a failed expectation is how a test fails")]
 
@@ -15,7 +15,7 @@ mod machines;
 mod world;
 
 use self::explore::explore;
-use self::machines::{Completer, Deleter, Process, Saver};
+use self::machines::{Completer, Deleter, Process, Repairer, Saver};
 use self::world::{Mistake, World};
 
 fn save(bytes: u8) -> Process {
@@ -28,6 +28,10 @@ fn complete() -> Process {
 
 fn delete() -> Process {
     Process::Delete(Deleter::new())
+}
+
+fn repair(world: &World) -> Process {
+    Process::Repair(Repairer::of(world))
 }
 
 struct Scene {
@@ -59,6 +63,16 @@ fn scenes() -> Vec<Scene> {
             "savers of an orphan's bytes and of others",
             orphan(1),
             [save(1), save(2)],
+        ),
+        scene(
+            "savers over an orphan and a repair",
+            orphan(1),
+            [save(1), save(2), repair(&orphan(1))],
+        ),
+        scene(
+            "a saver of an orphan's bytes, a repair and a completion",
+            orphan(1),
+            [save(1), repair(&orphan(1)), complete()],
         ),
         scene("a replacement and a completion", one(1), [save(2), complete()]),
         scene("two replacements", one(1), [save(2), save(3)]),
@@ -155,6 +169,7 @@ macro_rules! mistakes_are_caught {
 }
 
 mistakes_are_caught! {
+    adopting_an_orphan_without_writing_it_is_caught: AdoptUnwritten in "a saver of an orphan's bytes, a repair and a completion",
     writing_over_an_object_unconditionally_is_caught: WriteUnconditionally in "two replacements",
     writing_before_intending_is_caught: WriteBeforeIntending in "two replacements",
     forgetting_others_intentions_is_caught: ForgetOthers in "two replacements",

@@ -106,7 +106,8 @@ impl ChunkOptions {
         self
     }
 
-    /// The most bytes of a session, uploads under way included; unlimited by default.
+    /// The most bytes of a session; unlimited by default. An upload under way counts from its first chunk on: with the bytes that were
+    /// announced for it, or with as many as if each of its chunks were as large as the largest so far, whichever is more.
     #[must_use]
     pub const fn max_session_bytes(mut self, bytes: u64) -> Self {
         self.max_session_bytes = Some(bytes);

@@ -253,7 +253,8 @@ impl ChunkStore {
         Err(busy())
     }
 
-    async fn is_live(&self, content: &Content) -> Result<bool> {
+    /// Whether this very upload is there still.
+    pub(super) async fn is_live(&self, content: &Content) -> Result<bool> {
         let now = self.content(content.id()).await?;
         Ok(now.is_some_and(|now| now.upload == content.upload))
     }

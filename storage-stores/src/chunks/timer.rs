@@ -34,14 +34,19 @@ impl Timer {
         let task = tokio::spawn(async move {
             loop {
                 tokio::time::sleep(interval).await;
-                let Some(timer) = timer.upgrade() else { return };
+                if timer.strong_count() == 0 {
+                    return;
+                }
                 let store = ChunkStore {
                     storage: storage.clone(),
                     options: options.clone(),
                     timer: Arc::default(),
                 };
                 let outcome = Arc::new(store.cleanup().await);
-                timer.state().last = Some(outcome);
+                // Not held while it cleans up: whoever drops the last store then ends this at once.
+                if let Some(timer) = timer.upgrade() {
+                    timer.state().last = Some(outcome);
+                }
             }
         });
         self.state().task = Some(task);

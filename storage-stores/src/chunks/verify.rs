@@ -9,6 +9,7 @@ use super::content::Content;
 use super::list::Contents;
 use super::names;
 use super::read::RECORDS_PER_PAGE;
+use super::record::Record;
 use super::store::{ChunkStore, document, unless_lost};
 
 /// What a verification found, and a repair removed.
@@ -139,37 +140,48 @@ impl Walk<'_> {
         let mut from = 0;
         while from < total {
             let to = total.min(from + RECORDS_PER_PAGE);
-            let records = match self.store.records_of(content, from..to).await {
+            match self.store.records_of(content, from..to).await {
+                Ok(records) => {
+                    for (index, record) in (from..to).zip(records) {
+                        self.look_at(content, index, record).await?;
+                    }
+                }
+                // One that cannot be read hides none of its neighbours.
                 Err(error) if error.kind() == ErrorKind::Corrupt => {
-                    self.unreadable(&[error]);
-                    from = to;
-                    continue;
-                }
-                records => records?,
-            };
-            for (index, record) in (from..to).zip(records) {
-                let record = record.filter(|record| record.current.is_some());
-                let Some(record) = record else {
-                    if content.metadata.is_complete {
-                        self.chunk(ProblemKind::MissingChunk, content, index);
+                    for index in from..to {
+                        match self.store.record(content, index).await {
+                            Err(error) if error.kind() == ErrorKind::Corrupt => self.unreadable(&[error]),
+                            record => self.look_at(content, index, record?).await?,
+                        }
                     }
-                    continue;
-                };
-                self.report.chunks += 1;
-                match self.store.verified(content, index, &record).await {
-                    Ok(chunk) => self.report.bytes += chunk.map_or(0, |chunk| chunk.bytes.len() as u64),
-                    Err(error) if error.kind() == ErrorKind::Corrupt => {
-                        let key = names::object_key(content.id(), index);
-                        let kind = match self.store.objects().stat(key).await? {
-                            Some(_) => ProblemKind::DamagedChunk,
-                            None => ProblemKind::MissingChunk,
-                        };
-                        self.chunk(kind, content, index);
-                    }
-                    Err(error) => return Err(error),
                 }
+                Err(error) => return Err(error),
             }
             from = to;
+        }
+        Ok(())
+    }
+
+    async fn look_at(&mut self, content: &Content, index: u32, record: Option<Record>) -> Result<()> {
+        let Some(record) = record.filter(|record| record.current.is_some()) else {
+            // It may have been deleted since it was found.
+            if content.metadata.is_complete && self.store.is_live(content).await? {
+                self.chunk(ProblemKind::MissingChunk, content, index);
+            }
+            return Ok(());
+        };
+        self.report.chunks += 1;
+        match self.store.verified(content, index, &record).await {
+            Ok(chunk) => self.report.bytes += chunk.map_or(0, |chunk| chunk.bytes.len() as u64),
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                let key = names::object_key(content.id(), index);
+                let kind = match self.store.objects().stat(key).await? {
+                    Some(_) => ProblemKind::DamagedChunk,
+                    None => ProblemKind::MissingChunk,
+                };
+                self.chunk(kind, content, index);
+            }
+            Err(error) => return Err(error),
         }
         Ok(())
     }
@@ -202,13 +214,24 @@ impl Walk<'_> {
                 Some((_, content)) => content,
                 None => self.readable_content(content_id).await?,
             };
-            let upload = document(&record.value)?.get_str("upload").map(str::to_owned);
-            let belongs = content.as_ref().is_some_and(|content| {
-                content.deleting
-                    || (index < content.metadata.total_chunks
-                        && upload.as_ref().ok() == Some(&content.upload))
-            });
-            if !belongs && self.is_stray(content_id, index, upload.ok()).await? {
+            let body = document(&record.value)?;
+            let covered = content
+                .as_ref()
+                .is_some_and(|content| content.deleting || index < content.metadata.total_chunks);
+            let Ok(upload) = body.get_str("upload") else {
+                // What cannot be read may be a chunk's that is still wanted, and was reported with its content.
+                if !covered {
+                    let entry = format!("chunk_metadata/{id}");
+                    unreadable.push(Error::corrupt(entry, "it does not say which upload it is of"));
+                }
+                last = Some((content_id.to_owned(), content));
+                continue;
+            };
+            let belongs = covered
+                && content
+                    .as_ref()
+                    .is_some_and(|content| content.deleting || content.upload == upload);
+            if !belongs && self.is_stray(content_id, index, upload).await? {
                 let entry = format!("chunk_metadata/{id}");
                 let repaired = self.repairs
                     && unless_lost(self.store.records().delete_if(id, record.version.clone()).await)?
@@ -228,12 +251,10 @@ impl Walk<'_> {
     }
 
     /// Whether a record still belongs to nothing, its content looked at again: it may have come since.
-    async fn is_stray(&self, content_id: &str, index: u32, upload: Option<String>) -> Result<bool> {
+    async fn is_stray(&self, content_id: &str, index: u32, upload: &str) -> Result<bool> {
         match self.store.any_content(content_id).await {
             Ok(Some(content)) if content.deleting => Ok(false),
-            Ok(Some(content)) => {
-                Ok(index >= content.metadata.total_chunks || upload.as_ref() != Some(&content.upload))
-            }
+            Ok(Some(content)) => Ok(index >= content.metadata.total_chunks || content.upload != upload),
             Ok(None) => Ok(true),
             Err(error) if error.kind() == ErrorKind::Corrupt => Ok(false),
             Err(error) => Err(error),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::machines::{Complete, Completer, Delete, Deleter, Process, Save, Saver};
+use crate::machines::{Complete, Completer, Delete, Deleter, Process, Repair, Save, Saver};
 use crate::world::{Content, Mistake, Object, Record, Token, World};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -81,6 +81,12 @@ impl State {
                 Process::Save(saver) => tokens_of_saver(saver, &mut rename),
                 Process::Complete(completer) => tokens_of_completer(completer, &mut rename),
                 Process::Delete(deleter) => tokens_of_deleter(deleter, &mut rename),
+                Process::Repair(repairer) => {
+                    if repairer.at == Repair::Done {
+                        repairer.orphan = 0;
+                    }
+                    rename(&mut repairer.orphan);
+                }
             }
         }
         self.world.last = Token::try_from(names.len()).unwrap();

@@ -7,6 +7,7 @@ pub(crate) enum Process {
     Save(Saver),
     Complete(Completer),
     Delete(Deleter),
+    Repair(Repairer),
 }
 
 impl Process {
@@ -16,6 +17,7 @@ impl Process {
             Self::Save(saver) => saver.step(world, mistake),
             Self::Complete(completer) => completer.step(world, mistake),
             Self::Delete(deleter) => deleter.step(world, mistake),
+            Self::Repair(repairer) => repairer.step(world),
         }
     }
 }
@@ -153,6 +155,7 @@ impl Saver {
                 Some(object) if object.bytes == self.bytes => Save::AdoptWrite(object.version),
                 Some(_) => Save::AdoptIntend,
             },
+            Save::AdoptWrite(_) if mistake == Some(Mistake::AdoptUnwritten) => Save::InsertRecord,
             Save::AdoptWrite(over) if world.write(self.bytes, Some(over)) => Save::InsertRecord,
             Save::AdoptWrite(_) => Save::Begin,
             Save::AdoptIntend => {
@@ -449,6 +452,45 @@ impl Deleter {
                     world.content = None;
                 }
                 Delete::Done
+            }
+        };
+        true
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Repair {
+    Look,
+    Remove,
+    Done,
+}
+
+/// Removes an object that was old when it was listed, unless a record names it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Repairer {
+    pub(crate) at: Repair,
+    /// The version that was listed.
+    pub(crate) orphan: Token,
+}
+
+impl Repairer {
+    pub(crate) fn of(world: &World) -> Self {
+        Self {
+            at: Repair::Look,
+            orphan: world.object.unwrap().version,
+        }
+    }
+
+    fn step(&mut self, world: &mut World) -> bool {
+        self.at = match self.at {
+            Repair::Done => return false,
+            Repair::Look if world.record.is_none() => Repair::Remove,
+            Repair::Look => Repair::Done,
+            Repair::Remove => {
+                if world.object.is_some_and(|object| object.version == self.orphan) {
+                    world.object = None;
+                }
+                Repair::Done
             }
         };
         true

@@ -39,6 +39,7 @@ pub(crate) struct Object {
 /// What the protocol rules out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mistake {
+    AdoptUnwritten,
     WriteUnconditionally,
     WriteBeforeIntending,
     ForgetOthers,

@@ -16,6 +16,7 @@ cases! { chunk_verify:
     standard [Documents, Indexes, CreateIfAbsent, CompareAndSwap] objects_nobody_names_go_once_they_are_old = "an orphan is found and removed once it is old, and not before";
     standard [Documents, Indexes, CreateIfAbsent, CompareAndSwap] records_of_nothing_go = "a chunk's record without a content, or of an earlier upload of its id, is found and removed";
     standard [Documents, Indexes, CreateIfAbsent, CompareAndSwap] what_an_earlier_upload_left_is_not_part_of_the_next = "a chunk's record that a deletion left behind never counts for a new content of the same id";
+    standard [Documents, Indexes, CreateIfAbsent, CompareAndSwap] a_record_that_cannot_be_read_stays = "a chunk's record that cannot be read is named, never removed, and hides no other chunk";
     standard [Documents, Indexes, CreateIfAbsent, CompareAndSwap] foreign_objects_are_left_alone = "an object under chunks that has no name of a chunk is neither reported nor removed";
 }
 
@@ -211,6 +212,32 @@ async fn foreign_objects_are_left_alone(ctx: &Ctx) -> Verdict {
     ensure_eq!(store.repair().await?.found, 0, "problems");
     for key in foreign {
         ensure!(objects.exists(key).await?, "{key} was removed");
+    }
+    Ok(())
+}
+
+async fn a_record_that_cannot_be_read_stays(ctx: &Ctx) -> Verdict {
+    let store = open(ctx.storage()).await?;
+    save_all(&store, "c", &["a", "b", "c"]).await?;
+    let records = ctx.storage().collection::<RawDocumentBuf>("chunk_metadata");
+    for broken in [
+        rawdoc! { "a": 1_i64 },
+        rawdoc! { "content_id": "c", "chunk_index": 0_i64, "upload": 5_i64 },
+    ] {
+        records.put("c/00000000", &broken).await?;
+        ctx.storage().objects().write("chunks/63/2.bin", "!").await?;
+        let report = store.repair().await?;
+        let expected = [
+            (ProblemKind::UnreadableRecord, None, None),
+            (ProblemKind::DamagedChunk, Some("c"), Some(2)),
+        ];
+        ensure_eq!(kinds(&report), expected, "what was found");
+        ensure_eq!(report.bytes, 1, "the bytes of the chunk that is whole");
+        ensure_eq!(
+            records.get("c/00000000").await?.map(|record| record.value),
+            Some(broken),
+            "the record"
+        );
     }
     Ok(())
 }
