@@ -46,6 +46,8 @@
 //! error that lists them. [`Factory`] adds a scheme of one's own, opens objects and documents on two backends, and gives options in
 //! code.
 
+#[cfg(feature = "chunks")]
+mod chunks;
 mod environment;
 mod factory;
 mod option;
@@ -56,6 +58,8 @@ mod url;
 pub use storage_core;
 use storage_core::{Result, Storage};
 
+#[cfg(feature = "chunks")]
+pub use self::chunks::{chunks_from, chunks_from_env};
 pub use self::environment::{Choice, VARIABLES, Variable};
 pub use self::factory::Factory;
 pub use self::option::{Address, UrlOption, UrlOptionKind};

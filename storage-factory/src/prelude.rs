@@ -6,6 +6,9 @@ pub use futures::{StreamExt as _, TryStreamExt as _};
 pub use serde::{Deserialize, Serialize};
 #[doc(no_inline)]
 pub use storage_core::{Bytes, Collection, Document, Index, Query, Storage, Version};
+#[cfg(feature = "chunks")]
+#[doc(no_inline)]
+pub use storage_stores::chunks::{ChunkInfo, ChunkOptions, ChunkStore};
 #[cfg(feature = "executions")]
 #[doc(no_inline)]
 pub use storage_stores::executions::{Execution, ExecutionState, ExecutionStorage, Program};
