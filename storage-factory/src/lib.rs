@@ -48,6 +48,8 @@
 
 #[cfg(feature = "chunks")]
 mod chunks;
+#[cfg(feature = "collections")]
+mod entities;
 mod environment;
 mod factory;
 mod option;
@@ -60,6 +62,8 @@ use storage_core::{Result, Storage};
 
 #[cfg(feature = "chunks")]
 pub use self::chunks::{chunks_from, chunks_from_env};
+#[cfg(feature = "collections")]
+pub use self::entities::entities_from_env;
 pub use self::environment::{Choice, VARIABLES, Variable};
 pub use self::factory::Factory;
 pub use self::option::{Address, UrlOption, UrlOptionKind};

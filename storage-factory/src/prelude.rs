@@ -9,6 +9,11 @@ pub use storage_core::{Bytes, Collection, Document, Index, Query, Storage, Versi
 #[cfg(feature = "chunks")]
 #[doc(no_inline)]
 pub use storage_stores::chunks::{ChunkInfo, ChunkOptions, ChunkStore};
+#[cfg(feature = "collections")]
+#[doc(no_inline)]
+pub use storage_stores::collections::{
+    Entities, Entity, EntityOptions, EntityStorage, Files, Migration, Migrations, Step, Stored,
+};
 #[cfg(feature = "executions")]
 #[doc(no_inline)]
 pub use storage_stores::executions::{Execution, ExecutionState, ExecutionStorage, Program};
