@@ -11,7 +11,7 @@ pub(crate) type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
 pub(crate) type Work = Box<dyn Fn(u64) -> BoxFuture<'static, Outcome> + Send + Sync>;
 
 pub(crate) struct Table {
-    title: &'static str,
+    title: String,
     contenders: Vec<(&'static str, Work)>,
     rounds: u64,
     per_round: u64,
@@ -19,9 +19,9 @@ pub(crate) struct Table {
 
 impl Table {
     /// So many rounds, in each of which every contender does so many operations one after the other.
-    pub(crate) fn new(title: &'static str, rounds: u64, per_round: u64) -> Self {
+    pub(crate) fn new(title: impl Into<String>, rounds: u64, per_round: u64) -> Self {
         Self {
-            title,
+            title: title.into(),
             contenders: Vec::new(),
             rounds,
             per_round,
