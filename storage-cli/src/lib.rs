@@ -24,6 +24,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 use storage_factory::Factory;
+use storage_stores::collections::Migration;
 
 use self::arguments::Arguments;
 pub use self::exit::Exit;
@@ -32,6 +33,11 @@ use self::session::Session;
 
 /// Runs the command with the arguments of this process, on the backends of this factory. Returns what the process ends with.
 pub fn main_with(factory: Factory) -> ExitCode {
+    main_with_migrations(factory, Vec::new())
+}
+
+/// The same, where `storage migrate` knows these migrations beside those in files: what only code can say.
+pub fn main_with_migrations(factory: Factory, migrations: Vec<Migration>) -> ExitCode {
     let command = Arguments::command().after_help(exit::help());
     let arguments = match command
         .try_get_matches()
@@ -56,7 +62,7 @@ pub fn main_with(factory: Factory) -> ExitCode {
             return Exit::Failed.into();
         }
     };
-    let session = Session::new(factory, arguments.url);
+    let session = Session::new(factory, arguments.url, migrations);
     let result = runtime.block_on(async {
         let mut output = Output::new();
         let result = arguments.command.run(&session, &mut output).await;

@@ -2,14 +2,16 @@
 
 use storage_core::Storage;
 use storage_factory::{Choice, Factory, StorageUrl};
+use storage_stores::collections::Migration;
 
 use crate::failure::Result;
 
-/// The factory, and the URL given with `--url`.
+/// The factory, the URL given with `--url`, and the migrations this program brings.
 #[derive(Debug)]
 pub(crate) struct Session {
     factory: Factory,
     url: Option<String>,
+    migrations: Vec<Migration>,
 }
 
 /// Who said where the data is.
@@ -22,8 +24,17 @@ pub(crate) enum Said {
 }
 
 impl Session {
-    pub(crate) const fn new(factory: Factory, url: Option<String>) -> Self {
-        Self { factory, url }
+    pub(crate) const fn new(factory: Factory, url: Option<String>, migrations: Vec<Migration>) -> Self {
+        Self {
+            factory,
+            url,
+            migrations,
+        }
+    }
+
+    /// The migrations of this program, beside those in files.
+    pub(crate) fn migrations(&self) -> &[Migration] {
+        &self.migrations
     }
 
     pub(crate) const fn factory(&self) -> &Factory {

@@ -17,7 +17,7 @@ cases! { backup_faults:
     standard [Documents] an_unfinished_one_is_none = "parts without a manifest are no backup: not listed, not restored, in nobody's way, and deleted when asked for";
     standard [Documents] a_backup_cut_short_at_any_call = "whatever call its maker dies at, a backup is whole or none, and can be made again";
     standard [Documents] a_restore_cut_short_before_any_call_is_finished = "whatever call it dies before, a restore is finished by the next, by a backup or by a run, and what there was before is kept";
-    standard [Documents] a_restore_cut_short_after_any_call_is_finished = "the same, dying before it learns that the call succeeded";
+    deep [Documents] a_restore_cut_short_after_any_call_is_finished = "the same, dying before it learns that the call succeeded";
     standard [Documents] another_backup_takes_its_place = "a restore that cannot be finished gives way to one of another backup";
 }
 

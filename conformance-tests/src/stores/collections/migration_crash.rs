@@ -11,10 +11,10 @@ use crate::faulty::Fault;
 
 cases! { migration_crash:
     standard [Documents] a_run_cut_short_before_any_call_is_finished = "whatever call a migrator dies before, every document has each migration once or not at all, as its stamp says, and the next run finishes";
-    standard [Documents] a_run_cut_short_after_any_call_is_finished = "the same, dying before it learns that the call succeeded";
-    standard [Documents] a_way_back_cut_short_before_any_call_is_finished = "so it is for going back, whether the next call goes back or there";
-    standard [Documents] a_way_back_cut_short_after_any_call_is_finished = "the same, dying before it learns that the call succeeded";
-    standard [Documents] a_failing_run_cut_short_anywhere_is_undone_or_resumed = "a run that fails and is undone, cut short at any call: nothing is lost or done twice, and the restore is finished";
+    deep [Documents] a_run_cut_short_after_any_call_is_finished = "the same, dying before it learns that the call succeeded";
+    deep [Documents] a_way_back_cut_short_before_any_call_is_finished = "so it is for going back, whether the next call goes back or there";
+    deep [Documents] a_way_back_cut_short_after_any_call_is_finished = "the same, dying before it learns that the call succeeded";
+    deep [Documents] a_failing_run_cut_short_anywhere_is_undone_or_resumed = "a run that fails and is undone, cut short at any call: nothing is lost or done twice, and the restore is finished";
 }
 
 /// Counts, has an index where there are any, removes Bob, counts again.

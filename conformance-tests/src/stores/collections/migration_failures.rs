@@ -21,6 +21,7 @@ cases! { migration_failures:
     smoke [Documents] a_failed_check_undoes_the_run = "when the check after the run fails, the run has failed, and is undone";
     standard [Documents] a_step_of_ones_own_that_fails = "what a run step fails with is told as it is, and undone with the rest";
     standard [UniqueIndexes] an_index_that_does_not_fit = "a unique index over equal values fails the migration, naming it, and is not there";
+    standard [Documents] one_that_was_undone_may_be_given_up = "a failed migration that was undone may be left out of the next program; one that was not is asked for";
     standard [Documents] nothing_optional_is_needed = "a run without a listener, a backup or a check makes no backup";
     standard [Documents] what_others_wrote_meanwhile_is_kept_somewhere = "a document written during a run that is undone is in the backup made before the restore";
 }
@@ -220,6 +221,28 @@ async fn an_index_that_does_not_fit(ctx: &Ctx) -> Verdict {
         doc! { "n": 1_i64 },
         "the documents"
     );
+    Ok(())
+}
+
+async fn one_that_was_undone_may_be_given_up(ctx: &Ctx) -> Verdict {
+    let storage = ctx.storage();
+    load(storage).await?;
+    let set = with_options(
+        storage,
+        MigrationOptions::new(),
+        [counting("1.0.0"), failing("1.1.0", "no")],
+    )?;
+    ensure_failed(set.migrate().await, ErrorKind::InvalidArgument)?;
+    let next = migrations(storage, [counting("1.0.0"), counting("1.2.0")])?;
+    ensure_eq!(
+        versions(&next.migrate().await?.applied),
+        ["1.0.0", "1.2.0"],
+        "without it"
+    );
+    next.rollback_to("0.0.0").await?;
+    let stuck = migrations(storage, [counting("1.0.0"), failing("1.3.0", "no")])?;
+    ensure_failed(stuck.migrate().await, ErrorKind::InvalidArgument)?;
+    ensure_failed(next.migrate().await, ErrorKind::FormatTooNew)?;
     Ok(())
 }
 

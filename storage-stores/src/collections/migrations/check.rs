@@ -13,7 +13,8 @@ pub(super) fn up<'a>(
     definitions: &'a Definitions,
     target: Option<&SchemaVersion>,
 ) -> Result<Vec<&'a Definition>> {
-    for record in &state.migrations {
+    // What was undone may be given up.
+    for record in state.migrations.iter().filter(|record| !record.undone) {
         known(record, definitions)?;
     }
     let current = state.current();
@@ -52,7 +53,7 @@ pub(super) fn down<'a>(
 ) -> Result<Vec<&'a Definition>> {
     let above = state.migrations.iter().rev();
     above
-        .filter(|record| record.version > *target)
+        .filter(|record| record.version > *target && !record.undone)
         .map(|record| {
             let definition = known(record, definitions)?;
             if definition.down.is_none() {
@@ -81,7 +82,7 @@ fn known<'a>(record: &Record, definitions: &'a Definitions) -> Result<&'a Defini
     let version = &record.version;
     let Some(definition) = definitions.get(version) else {
         let message = format!(
-            "migration {version} ({}) is applied and this program does not know it: the data is newer than the program; use a program \
+            "migration {version} ({}) is in the data and this program does not know it: the data is newer than the program; use one \
              that registers it (`storage migrate status` shows all)",
             record.description
         );

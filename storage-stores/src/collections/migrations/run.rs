@@ -1,5 +1,6 @@
 //! Running migrations, there and back.
 
+use serde::Serialize;
 use storage_core::{Error, ErrorKind, Result};
 
 use super::Migrations;
@@ -13,7 +14,7 @@ use crate::collections::backup::Backups;
 use crate::collections::schema::{SchemaVersion, parse_version};
 
 /// What a run did.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct MigrationReport {
     /// The versions that were applied, in order.
@@ -21,6 +22,7 @@ pub struct MigrationReport {
     /// The versions that were rolled back, in order.
     pub rolled_back: Vec<SchemaVersion>,
     /// The backup that was made before, if there was anything to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub backup: Option<String>,
 }
 
@@ -201,7 +203,7 @@ impl Migrations {
         }
         match &report.backup {
             Some(backup) if is_the_steps_own(&error) => {
-                let failed = (!rolling_back).then(|| failure(definition, message));
+                let failed = (!rolling_back).then(|| failure(definition, message, true));
                 match backups.restore_within(turn, backup, failed).await {
                     Ok(_) => error.with_context("restored", backup),
                     Err(why) => error
@@ -215,7 +217,7 @@ impl Migrations {
             _ if rolling_back => error,
             _ => {
                 // Where this cannot be written either, the migration stays recorded as running, and is resumed all the same.
-                let failure = failure(definition, message);
+                let failure = failure(definition, message, false);
                 let _ = turn.record(|state| state.put(failure)).await;
                 error
             }
@@ -223,7 +225,7 @@ impl Migrations {
     }
 }
 
-fn failure(definition: &Definition, message: String) -> Record {
+fn failure(definition: &Definition, message: String, undone: bool) -> Record {
     Record {
         version: definition.version.clone(),
         description: definition.description.clone(),
@@ -231,6 +233,7 @@ fn failure(definition: &Definition, message: String) -> Record {
         state: Stage::Failed,
         applied_at: None,
         error: Some(message),
+        undone,
         progress: None,
     }
 }

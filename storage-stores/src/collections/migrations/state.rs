@@ -40,6 +40,9 @@ pub(crate) struct Record {
     pub(crate) applied_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<String>,
+    /// Whether what a failed one did was undone by restoring a backup.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) undone: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) progress: Option<Counted>,
 }
@@ -138,6 +141,7 @@ impl State {
             state: stage,
             applied_at,
             error: None,
+            undone: false,
             progress: None,
         });
     }
