@@ -3,7 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::command::{
-    backends, config, conformance, documents, executions, leases, logs, objects, reference, sweep, tour,
+    backends, config, conformance, documents, executions, leases, logs, objects, reference, sessions, sweep,
+    tour,
 };
 use crate::failure::Result;
 use crate::output::Output;
@@ -45,6 +46,9 @@ pub(crate) enum Command {
     /// Executions: the state of running programs and what they printed
     #[command(subcommand)]
     Exec(executions::Command),
+    /// Sessions, and the content in pieces they hold
+    #[command(subcommand)]
+    Sessions(sessions::Command),
     /// Leases
     #[command(subcommand)]
     Lease(leases::Command),
@@ -74,6 +78,7 @@ impl Command {
             Self::Doc(command) => command.run(session, output).await,
             Self::Log(command) => command.run(session, output).await,
             Self::Exec(command) => command.run(session, output).await,
+            Self::Sessions(command) => command.run(session, output).await,
             Self::Lease(command) => command.run(session, output).await,
             Self::Conformance(command) => command.run(session, output).await,
             Self::Backends(command) => command.run(session, output).await,

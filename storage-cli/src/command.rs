@@ -9,5 +9,6 @@ pub(crate) mod leases;
 pub(crate) mod logs;
 pub(crate) mod objects;
 pub(crate) mod reference;
+pub(crate) mod sessions;
 pub(crate) mod sweep;
 pub(crate) mod tour;

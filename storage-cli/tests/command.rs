@@ -8,6 +8,7 @@ mod command {
     mod executions;
     mod logs;
     mod objects;
+    mod sessions;
     mod settings;
     mod shell;
     mod tour;

@@ -26,7 +26,7 @@ const FILE: &str = "holiday.jpg";
 const CHUNK: usize = 64 * 1024;
 
 /// Everything above, on any store; what there is to say about it.
-pub async fn run(store: &ChunkStore) -> Result<Vec<String>> {
+pub(crate) async fn run(store: &ChunkStore) -> Result<Vec<String>> {
     let file = Bytes::from_iter((0..1_000_000_u32).map(|at| at.to_le_bytes()[at as usize % 3]));
     let chunks: Vec<Bytes> = file.chunks(CHUNK).map(|chunk| file.slice_ref(chunk)).collect();
     let mut said = Vec::new();
