@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::command::{
-    backends, config, conformance, documents, executions, leases, logs, objects, reference, sessions, sweep,
-    tour,
+    backends, backup, config, conformance, documents, executions, leases, logs, migrate, objects, reference,
+    sessions, sweep, tour,
 };
 use crate::failure::Result;
 use crate::output::Output;
@@ -52,6 +52,11 @@ pub(crate) enum Command {
     /// Leases
     #[command(subcommand)]
     Lease(leases::Command),
+    /// Migrations of documents, and going back
+    #[command(subcommand)]
+    Migrate(migrate::Command),
+    /// Backups of documents, and restoring them
+    Backup(backup::Backup),
 
     /// Run the conformance suite against a URL
     Conformance(conformance::Conformance),
@@ -80,6 +85,8 @@ impl Command {
             Self::Exec(command) => command.run(session, output).await,
             Self::Sessions(command) => command.run(session, output).await,
             Self::Lease(command) => command.run(session, output).await,
+            Self::Migrate(command) => command.run(session, output).await,
+            Self::Backup(command) => command.run(session, output).await,
             Self::Conformance(command) => command.run(session, output).await,
             Self::Backends(command) => command.run(session, output).await,
             Self::Config(command) => command.run(session, output),

@@ -1,12 +1,14 @@
 //! One file per command, or per family of commands.
 
 pub(crate) mod backends;
+pub(crate) mod backup;
 pub(crate) mod config;
 pub(crate) mod conformance;
 pub(crate) mod documents;
 pub(crate) mod executions;
 pub(crate) mod leases;
 pub(crate) mod logs;
+pub(crate) mod migrate;
 pub(crate) mod objects;
 pub(crate) mod reference;
 pub(crate) mod sessions;

@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a failed expectation is how a test fails")]
 
 mod command {
+    mod backup;
     mod conformance;
     mod documents;
     mod executions;
     mod logs;
+    mod migrate;
     mod objects;
     mod sessions;
     mod settings;
