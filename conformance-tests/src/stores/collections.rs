@@ -5,10 +5,12 @@ mod backup_faults;
 mod entity_basics;
 mod entity_cache;
 mod entity_crash;
+mod entity_documents;
 mod entity_index;
 mod entity_lock;
 mod entity_races;
 mod entity_schema;
+mod entity_upkeep;
 mod file_races;
 mod file_versions;
 mod migration_basics;
@@ -30,10 +32,12 @@ groups! { ($) collections_suite:
     entity_basics
     entity_cache
     entity_crash
+    entity_documents
     entity_index
     entity_lock
     entity_races
     entity_schema
+    entity_upkeep
     file_races
     file_versions
     migration_basics
