@@ -26,7 +26,8 @@ impl ChunkStore {
                     content.check(info)?;
                     if let Some(content) = self.tell(content, info).await? {
                         if !content.metadata.is_complete {
-                            self.reserve_more(&content, info, bytes).await?;
+                            // A chunk that is larger than the others needs more room.
+                            self.reserve(info, bytes, false).await?;
                         }
                         return Ok(content);
                     }
@@ -55,15 +56,6 @@ impl ChunkStore {
             pause(attempt).await;
         }
         Err(busy().with_key(id))
-    }
-
-    /// A chunk that is larger than the others needs more room. What is reserved is looked up only where the chunk may change it.
-    async fn reserve_more(&self, content: &Content, info: &ChunkInfo, bytes: u64) -> Result<()> {
-        let needs = bytes.saturating_mul(info.total_chunks.into());
-        match content.announced {
-            Some(announced) if needs <= announced => Ok(()),
-            _ => self.reserve(info, bytes, false).await,
-        }
     }
 
     /// Adds what this chunk says about the content and no chunk said before; `None` when somebody else was faster.

@@ -164,11 +164,14 @@ impl ChunkStore {
             let now = self.storage.now();
             // The session is read before the content: whoever begins to upload the content anew changes the session first, and the
             // swap below then fails.
-            let Some(found) = sessions.get(session_id).await? else {
-                return Ok(());
-            };
+            let found = sessions.get(session_id).await?;
             let content = self.any_content(content_id).await?;
-            let mut body = document(&found.value)?;
+            let mut body = match &found {
+                Some(found) => document(&found.value)?,
+                // Deleted while the content was on its way, which brings it back.
+                None => session(session_id, now),
+            };
+            let version = found.map(|found| found.version);
             let entry = format!("sessions/{session_id}");
             let own = reservations(&body, &entry)?
                 .into_iter()
@@ -179,7 +182,7 @@ impl ChunkStore {
             };
             set(&mut body, content_id, wanted, &entry)?;
             if self
-                .swap(&sessions, session_id, Some(&found.version), &body)
+                .swap(&sessions, session_id, version.as_ref(), &body)
                 .await?
                 .is_some()
             {

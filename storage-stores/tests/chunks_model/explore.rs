@@ -105,7 +105,7 @@ fn tokens_of_world(world: &mut World, rename: &mut impl FnMut(&mut Token)) {
     if let Some(Object { version, .. }) = &mut world.object {
         rename(version);
     }
-    world.acknowledged.iter_mut().for_each(|upload| rename(upload));
+    world.acknowledged.iter_mut().for_each(rename);
 }
 
 fn tokens_of_content(content: &mut Content, rename: &mut impl FnMut(&mut Token)) {
@@ -133,10 +133,10 @@ fn tokens_of_saver(saver: &mut Saver, rename: &mut impl FnMut(&mut Token)) {
         Save::AdoptWrite(token) | Save::Heal(token) => rename(token),
         Save::HealCheck(token, over) => {
             rename(token);
-            over.iter_mut().for_each(|token| rename(token));
+            over.iter_mut().for_each(&mut *rename);
         }
         Save::HealWrite(over) | Save::Check(over) | Save::Write(over) => {
-            over.iter_mut().for_each(|token| rename(token))
+            over.iter_mut().for_each(&mut *rename)
         }
         Save::Confirm(record) | Save::Intend(record) => tokens_of_record(record, rename),
         Save::MarkSwap(content) => tokens_of_content(content, rename),
@@ -170,10 +170,10 @@ fn tokens_of_deleter(deleter: &mut Deleter, rename: &mut impl FnMut(&mut Token))
     rename(&mut deleter.mark);
     match &mut deleter.at {
         Delete::Mark(content) => tokens_of_content(content, rename),
-        Delete::Records(object) | Delete::DeleteObject(object) => rename(object),
-        Delete::Look(object, record) | Delete::DeleteRecord(object, record) => {
+        Delete::Records(object) | Delete::Unwrite(object) => rename(object),
+        Delete::Look(object, record) | Delete::Unrecord(object, record) => {
             rename(object);
-            record.iter_mut().for_each(|token| rename(token));
+            record.iter_mut().for_each(rename);
         }
         _ => {}
     }

@@ -368,8 +368,8 @@ pub(crate) enum Delete {
     List,
     Records(Token),
     Look(Token, Option<Token>),
-    DeleteRecord(Token, Option<Token>),
-    DeleteObject(Token),
+    Unrecord(Token, Option<Token>),
+    Unwrite(Token),
     Remove,
     Done,
 }
@@ -428,19 +428,19 @@ impl Deleter {
             Delete::Look(object, record) => {
                 let marked = world.content.is_some_and(|content| content.version == self.mark);
                 if marked || mistake == Some(Mistake::DoNotLookAtTheMark) {
-                    Delete::DeleteRecord(object, record)
+                    Delete::Unrecord(object, record)
                 } else {
                     Delete::Done
                 }
             }
-            Delete::DeleteRecord(object, record) => {
+            Delete::Unrecord(object, record) => {
                 let found = world.record.map(|record| record.version);
                 if record.is_some() && found == record {
                     world.record = None;
                 }
-                Delete::DeleteObject(object)
+                Delete::Unwrite(object)
             }
-            Delete::DeleteObject(object) => {
+            Delete::Unwrite(object) => {
                 let found = world.object.map(|object| object.version);
                 if found == Some(object) || mistake == Some(Mistake::DeleteByName) {
                     world.object = None;

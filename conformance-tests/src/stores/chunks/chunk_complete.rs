@@ -140,12 +140,11 @@ async fn ranges_are_exact(ctx: &Ctx) -> Verdict {
     let chunks = ["ab", "", "c", "defg", ""];
     save_all(&store, "c", &chunks).await?;
     let whole = chunks.concat().into_bytes();
-    for start in 0..=9_u64 {
+    for start in 0..=9 {
         for end in start..=9 {
-            let expected = ByteRange::Bounded(start, end).resolve(7);
-            let (from, to) = (expected.start as usize, expected.end as usize);
-            let got = range(&store, ByteRange::Bounded(start, end)).await?;
-            ensure_eq!(got, whole[from..to], "bytes {start}..{end}");
+            let expected = &whole[start.min(7)..end.min(7)];
+            let got = range(&store, ByteRange::Bounded(start as u64, end as u64)).await?;
+            ensure_eq!(got, expected, "bytes {start}..{end}");
         }
     }
     ensure_eq!(
