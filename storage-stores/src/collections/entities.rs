@@ -109,7 +109,8 @@ impl<T: Entity> Entities<T> {
             }
             Ok(())
         };
-        self.shared.indexed.get_or_try_init(ensure).await.map(|()| ())
+        self.shared.indexed.get_or_try_init(ensure).await?;
+        Ok(())
     }
 
     pub(super) fn remember_index(&self, index: Index) {

@@ -24,10 +24,11 @@ impl<T: Entity> Entities<T> {
     /// # Errors
     /// Those of the medium.
     pub async fn drop_index(&self, index: impl AsRef<str>) -> Result<bool> {
+        let index = index.as_ref();
         // First, so that it is not made again by the first operation of these entities.
         self.ensure_indexes().await?;
-        let dropped = self.shared.documents.drop_index(&index).await?;
-        self.forget_index(index.as_ref());
+        let dropped = self.shared.documents.drop_index(index).await?;
+        self.forget_index(index);
         Ok(dropped)
     }
 
@@ -45,7 +46,8 @@ impl<T: Entity> Entities<T> {
     /// # Errors
     /// `NotFound` for an index that is not there, naming those that are.
     pub async fn index_stats(&self, index: impl AsRef<str>) -> Result<IndexStats> {
-        self.index("read figures of index", index.as_ref()).await?;
+        let index = index.as_ref();
+        self.index("read figures of index", index).await?;
         self.shared.documents.index_stats(index).await
     }
 

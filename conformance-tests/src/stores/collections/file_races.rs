@@ -251,7 +251,7 @@ async fn a_collection_cut_short_is_finished_by_another(ctx: &Ctx) -> Verdict {
             again.map_err(|error| Failure::from(error).in_context("the one after"))?;
             ensure_eq!(
                 hashes(ctx.storage()).await,
-                [kept.latest.hash.clone()],
+                vec![kept.latest.hash.clone()],
                 "what is left"
             );
             all_readable(&files).await?;

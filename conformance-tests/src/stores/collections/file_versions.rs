@@ -251,7 +251,7 @@ async fn projects_are_apart(ctx: &Ctx) -> Verdict {
         "its content"
     );
     ensure!(!theirs.delete(&file.id).await?, "it is not there to delete");
-    ensure_eq!(theirs.list().await?, [other.clone()], "their list");
+    ensure_eq!(theirs.list().await?, vec![other.clone()], "their list");
     ensure_eq!(theirs.find_by_path("a.txt").await?, Some(other), "their path");
     ensure_eq!(mine.list().await?, [file], "my list");
     Ok(())
