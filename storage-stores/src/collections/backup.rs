@@ -103,7 +103,7 @@ impl Backups {
         self
     }
 
-    /// Makes a backup of every collection. Without a name it is `backup-` and the time, such as `backup-2024-02-29T12-00-00Z`. Nobody
+    /// Makes a backup of every collection. Without a name it is `backup-` and the time, such as `backup-2024-02-29T12-00-00-000Z`. Nobody
     /// migrates or restores meanwhile.
     ///
     /// # Errors

@@ -6,7 +6,6 @@ mod processes;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use storage_core::bson::Document;
 use storage_core::{Storage, StorageAdapter};
@@ -27,7 +26,7 @@ async fn open(backend: &str, directory: &Path) -> Storage {
     Storage::from_arc(adapter)
 }
 
-/// Two migrations that count how often they are done to a document, by a migrator that is soon missed.
+/// Two migrations that count how often they are done to a document.
 fn counting(storage: &Storage, backup: bool) -> Migrations {
     let count = |version: &str| {
         let up = |mut user: Document| {
@@ -37,9 +36,7 @@ fn counting(storage: &Storage, backup: bool) -> Migrations {
         };
         Migration::new(version, "counts").up(Step::transform("users", "count", up))
     };
-    let options = MigrationOptions::new()
-        .backup(backup)
-        .lease_ttl(Duration::from_millis(300));
+    let options = MigrationOptions::new().backup(backup);
     let mut migrations = Migrations::with_options(storage.clone(), options);
     for version in ["1.0.0", "1.1.0"] {
         migrations.register(count(version)).unwrap();

@@ -99,7 +99,7 @@ async fn run_cut_short(ctx: &Ctx, fault: Fault) -> Verdict {
         wipe(storage).await?;
         load(storage).await?;
         // With a backup the run has all its phases; without, a crash is all there is.
-        let healthy = set(storage, points.at() % 2 == 0)?;
+        let healthy = set(storage, points.at().is_multiple_of(2))?;
         let outcome = set(&dying, true)?.migrate().await;
         storage.break_lease("migrations").await?;
         whole(storage, &healthy).await.map_err(at(points.at()))?;
@@ -135,7 +135,7 @@ async fn way_back_cut_short(ctx: &Ctx, fault: Fault) -> Verdict {
         if outcome.is_ok() {
             all_back(storage, &healthy).await.map_err(at(points.at()))?;
         }
-        if points.at() % 2 == 0 {
+        if points.at().is_multiple_of(2) {
             healthy.rollback_to("0.0.0").await?;
             all_back(storage, &healthy).await.map_err(at(points.at()))?;
         }

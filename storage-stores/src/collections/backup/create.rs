@@ -133,10 +133,7 @@ impl Backups {
 
     /// A name nobody has: the time, and a number where that is taken.
     async fn free_name(&self, kind: &str, now: Timestamp) -> Result<String> {
-        let time = DateTime::from_millis(now.as_millis())
-            .try_to_rfc3339_string()
-            .unwrap_or_else(|_| now.as_millis().to_string())
-            .replace([':', '.'], "-");
+        let time = sortable(now);
         let mut name = format!("{kind}-{time}");
         let mut number = 1;
         while self.find_manifest(&name).await?.is_some() {
@@ -147,9 +144,31 @@ impl Backups {
     }
 }
 
+/// The time in a name: names sort as times do, so every one has its milliseconds.
+fn sortable(time: Timestamp) -> String {
+    let Ok(text) = DateTime::from_millis(time.as_millis()).try_to_rfc3339_string() else {
+        return time.as_millis().to_string();
+    };
+    let text = text.trim_end_matches('Z');
+    let (seconds, fraction) = text.split_once('.').unwrap_or((text, ""));
+    format!("{}-{fraction:0<3}Z", seconds.replace(':', "-"))
+}
+
 fn taken(name: &str) -> Error {
     let message = format!(
         "there is a backup {name:?} already; choose another name, or delete it with `storage backup rm {name}`"
     );
     Error::new(ErrorKind::AlreadyExists, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_sort_as_times_do() {
+        assert_eq!(sortable(Timestamp::from_millis(0)), "1970-01-01T00-00-00-000Z");
+        assert_eq!(sortable(Timestamp::from_millis(120)), "1970-01-01T00-00-00-120Z");
+        assert!(sortable(Timestamp::from_millis(120)) < sortable(Timestamp::from_millis(121)));
+    }
 }
