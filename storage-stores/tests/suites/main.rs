@@ -1,6 +1,7 @@
 //! The stores, held to their suites on every backend that needs no server.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod deep;
 mod directories;
 
 use directories::Directories;
