@@ -7,15 +7,27 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed expectation is how a test fails")]
 
+#[path = "chunks_model/completer.rs"]
+mod completer;
+#[path = "chunks_model/deleter.rs"]
+mod deleter;
 #[path = "chunks_model/explore.rs"]
 mod explore;
 #[path = "chunks_model/machines.rs"]
 mod machines;
+#[path = "chunks_model/repairer.rs"]
+mod repairer;
+#[path = "chunks_model/saver.rs"]
+mod saver;
 #[path = "chunks_model/world.rs"]
 mod world;
 
+use self::completer::Completer;
+use self::deleter::Deleter;
 use self::explore::explore;
-use self::machines::{Completer, Deleter, Process, Repairer, Saver};
+use self::machines::Process;
+use self::repairer::Repairer;
+use self::saver::Saver;
 use self::world::{Mistake, World};
 
 fn save(bytes: u8) -> Process {

@@ -3,7 +3,11 @@
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::machines::{Complete, Completer, Delete, Deleter, Process, Repair, Save, Saver};
+use crate::completer::{Complete, Completer};
+use crate::deleter::{Delete, Deleter};
+use crate::machines::Process;
+use crate::repairer::Repair;
+use crate::saver::{Save, Saver};
 use crate::world::{Content, Mistake, Object, Record, Token, World};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
