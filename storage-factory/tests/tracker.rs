@@ -1,4 +1,5 @@
 //! The example of the tracker does what it says, on files and in SQLite.
+#![allow(clippy::unwrap_used, reason = "a failed expectation is how a test fails")]
 
 #[allow(dead_code, clippy::print_stdout, reason = "it is a program of its own")]
 #[path = "../examples/tracker.rs"]
