@@ -9,6 +9,7 @@ use super::{Backups, MANIFEST, directory};
 use crate::collections::migrations::Task;
 use crate::collections::migrations::state::COLLECTION;
 use crate::collections::migrations::turn::Turn;
+use crate::collections::migrations::walk::Walk;
 
 /// How large a part grows before the next one is begun: what is held in memory.
 const PART_BYTES: usize = 4 * 1024 * 1024;
@@ -85,7 +86,7 @@ impl Backups {
         };
         let task = Task::BackUp(name.to_owned());
         let total = documents.count(Query::all()).await?;
-        let mut found = documents.find(Query::all()).await?;
+        let mut found = Walk::over(&documents);
         let (mut text, mut lines) = (Vec::new(), 0);
         loop {
             let next = found.next().await?;

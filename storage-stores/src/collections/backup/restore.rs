@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 use storage_core::bson::RawDocumentBuf;
-use storage_core::{Condition, Document, ErrorKind, Found, Query, Result};
+use storage_core::{Condition, Document, ErrorKind, Result};
 
 use super::Backups;
 use super::manifest::{CollectionEntry, Manifest};
@@ -15,6 +15,7 @@ use super::part::Line;
 use crate::collections::migrations::Task;
 use crate::collections::migrations::state::{COLLECTION, Record, Restore};
 use crate::collections::migrations::turn::{Documents, Turn, while_kept};
+use crate::collections::migrations::walk::Walk;
 use crate::collections::migrations::write::{Action, PAGE, PAGE_BYTES, Write};
 
 /// What a restore did.
@@ -156,7 +157,7 @@ impl Backups {
         report: &mut RestoreReport,
     ) -> Result<()> {
         let mut difference = Difference {
-            found: documents.find(Query::all()).await?,
+            found: Walk::over(documents),
             present: None,
             writes: Vec::new(),
             bytes: 0,
@@ -189,7 +190,7 @@ impl Backups {
 
 /// What has to be written to make one side the other.
 struct Difference {
-    found: Found<RawDocumentBuf>,
+    found: Walk,
     /// The next document that is there.
     present: Option<Document<RawDocumentBuf>>,
     writes: Vec<Write>,
