@@ -12,7 +12,9 @@ impl<T: Entity> Entities<T> {
     /// The entity a document holds, with every migration it lacks; `None` where a migration removes it.
     pub(super) fn decode(&self, operation: &'static str, record: Record) -> Result<Option<Stored<T>>> {
         let id = record.id.clone();
-        let entity = self.upgraded(record).and_then(|record| record.map(Record::decode).transpose());
+        let entity = self
+            .upgraded(record)
+            .and_then(|record| record.map(Record::decode).transpose());
         entity.map_err(|error| {
             let error = error.with_context("document", id.as_str());
             self.named(error, operation, id.as_str())

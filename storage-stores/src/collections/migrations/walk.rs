@@ -43,9 +43,8 @@ impl Walk {
                 return Err(error);
             }
             let bytes: usize = page.documents.iter().map(|one| one.value.as_bytes().len()).sum();
-            if bytes > 0 {
-                let fitting = (PAGE_BYTES * page.documents.len() / bytes) as u64;
-                self.limit = fitting.clamp(1, LARGEST_PAGE);
+            if let Some(fitting) = (PAGE_BYTES * page.documents.len()).checked_div(bytes) {
+                self.limit = (fitting as u64).clamp(1, LARGEST_PAGE);
             }
             self.more = page.next.is_some();
             self.next = page.next;
