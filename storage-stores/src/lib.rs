@@ -9,3 +9,5 @@ pub mod chunks;
 pub mod collections;
 #[cfg(feature = "executions")]
 pub mod executions;
+#[cfg(any(feature = "chunks", feature = "collections", feature = "executions"))]
+mod race;

@@ -11,13 +11,14 @@ use storage_core::{ErrorKind, Result};
 
 use super::content::{Content, UNKNOWN};
 use super::info::ChunkInfo;
-use super::store::{ChunkStore, MAX_ATTEMPTS, busy, pause};
+use super::store::{ChunkStore, busy};
+use crate::race;
 
 impl ChunkStore {
     /// The content this chunk is part of, with room reserved for it; made if it is not there.
     pub(super) async fn begin(&self, info: &ChunkInfo, bytes: u64) -> Result<Content> {
         let id = info.content_id.as_str();
-        for attempt in 0..MAX_ATTEMPTS {
+        for attempt in 0..race::MAX_ATTEMPTS {
             match self.any_content(id).await? {
                 Some(content) if content.deleting => {
                     self.finish_deletion(&content).await?;
@@ -53,7 +54,7 @@ impl ChunkStore {
                     }
                 }
             }
-            pause(attempt).await;
+            race::pause(attempt).await;
         }
         Err(busy().with_key(id))
     }

@@ -17,7 +17,8 @@ use super::names;
 use super::read::{RECORDS_PER_PAGE, incomplete};
 use super::record::Piece;
 use super::save::Target;
-use super::store::{ChunkStore, MAX_ATTEMPTS, busy, pause};
+use super::store::{ChunkStore, busy};
+use crate::race;
 
 /// The size and the hash of all bytes of a content.
 struct Whole {
@@ -48,7 +49,7 @@ impl ChunkStore {
     pub async fn mark_content_complete(&self, content_id: &str) -> Result<ContentMetadata> {
         const OPERATION: &str = "complete content";
         let named = |error: Error| self.named(error, OPERATION, content_id);
-        for attempt in 0..MAX_ATTEMPTS {
+        for attempt in 0..race::MAX_ATTEMPTS {
             let Some(content) = self.content(content_id).await.map_err(named)? else {
                 return Err(self.no_content(OPERATION, content_id));
             };
@@ -58,7 +59,7 @@ impl ChunkStore {
                 self.settle(session, content_id, age).await.map_err(named)?;
                 return Ok(complete);
             }
-            pause(attempt).await;
+            race::pause(attempt).await;
         }
         Err(named(busy()))
     }
@@ -85,7 +86,7 @@ impl ChunkStore {
             );
             return Err(Error::invalid_argument(message));
         }
-        for attempt in 0..MAX_ATTEMPTS {
+        for attempt in 0..race::MAX_ATTEMPTS {
             let Some(mut now) = self.content(content.id()).await? else {
                 return Ok(None);
             };
@@ -103,7 +104,7 @@ impl ChunkStore {
             {
                 return Ok(Some(Content::read(id, version, now.body)?.metadata));
             }
-            pause(attempt).await;
+            race::pause(attempt).await;
         }
         Err(busy())
     }

@@ -17,7 +17,8 @@ use storage_core::{Capability, Error, ListEntry, ListRequest, ObjectMeta, Query,
 
 use super::content::Content;
 use super::names;
-use super::store::{Change, ChunkStore, MAX_ATTEMPTS, busy, document, pause, unless_lost};
+use super::store::{Change, ChunkStore, busy, document, unless_lost};
+use crate::race;
 
 impl Content {
     /// The field that marks a content that is being deleted.
@@ -38,14 +39,14 @@ impl ChunkStore {
     /// `InvalidName` and `LimitExceeded` for the id; those of the medium.
     pub async fn delete_content(&self, content_id: &str) -> Result<bool> {
         let named = |error: Error| self.named(error, "delete content", content_id);
-        for attempt in 0..MAX_ATTEMPTS {
+        for attempt in 0..race::MAX_ATTEMPTS {
             let Some(content) = self.any_content(content_id).await.map_err(named)? else {
                 return Ok(false);
             };
             if self.delete_version(content).await.map_err(named)?.is_some() {
                 return Ok(true);
             }
-            pause(attempt).await;
+            race::pause(attempt).await;
         }
         Err(named(busy()))
     }
@@ -57,7 +58,7 @@ impl ChunkStore {
     pub async fn delete_session(&self, session_id: &str) -> Result<u64> {
         let named = |error: Error| self.named(error, "delete session", session_id);
         let mut deleted = 0;
-        for attempt in 0..MAX_ATTEMPTS {
+        for attempt in 0..race::MAX_ATTEMPTS {
             let mut found = self.contents_of(session_id).await.map_err(named)?;
             let mut unreadable = Vec::new();
             while let Some(content) = found.next(&mut unreadable).await.map_err(named)? {
@@ -70,7 +71,7 @@ impl ChunkStore {
             if self.delete_empty(session_id).await.map_err(named)? {
                 return Ok(deleted);
             }
-            pause(attempt).await;
+            race::pause(attempt).await;
         }
         Err(named(busy()))
     }

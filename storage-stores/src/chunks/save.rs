@@ -22,7 +22,8 @@ use super::content::{Content, nonce};
 use super::info::ChunkInfo;
 use super::names;
 use super::record::{Piece, Record, hash};
-use super::store::{ChunkStore, MAX_ATTEMPTS, busy, pause, unless_lost};
+use super::store::{ChunkStore, busy, unless_lost};
+use crate::race;
 
 /// More different bytes that were intended for one chunk and never settled mean that something is wrong.
 const MAX_INTENTIONS: usize = 16;
@@ -70,7 +71,7 @@ impl ChunkStore {
             self.options.max_chunk_bytes,
         )?;
         let piece = Piece::of(bytes, &info.iv);
-        for attempt in 0..MAX_ATTEMPTS {
+        for attempt in 0..race::MAX_ATTEMPTS {
             let content = self.begin(info, bytes.len() as u64).await?;
             let target = Target {
                 content: &content,
@@ -83,7 +84,7 @@ impl ChunkStore {
                 self.touch(&content).await;
                 return Ok(());
             }
-            pause(attempt).await;
+            race::pause(attempt).await;
         }
         Err(busy())
     }
@@ -208,7 +209,7 @@ impl ChunkStore {
             return Ok(Attempt::Again);
         }
         let key = names::object_key(id, index);
-        for attempt in 0..MAX_ATTEMPTS {
+        for attempt in 0..race::MAX_ATTEMPTS {
             let version = self.objects().stat(&key).await?.map(|meta| meta.version);
             if !self.is_still(target, &intended).await? {
                 return Ok(Attempt::Again);
@@ -226,14 +227,14 @@ impl ChunkStore {
                 let same = settled.is_some_and(|record| record.current.as_ref() == Some(piece));
                 return Ok(if same { Attempt::Again } else { Attempt::Overtaken });
             }
-            pause(attempt).await;
+            race::pause(attempt).await;
         }
         Err(busy())
     }
 
     /// Step 2; `false` when the content is no longer what it was, so that the caller looks again.
     async fn mark_changed(&self, content: &Content) -> Result<bool> {
-        for attempt in 0..MAX_ATTEMPTS {
+        for attempt in 0..race::MAX_ATTEMPTS {
             let Some(mut now) = self.content(content.id()).await? else {
                 return Ok(false);
             };
@@ -248,7 +249,7 @@ impl ChunkStore {
             {
                 return Ok(true);
             }
-            pause(attempt).await;
+            race::pause(attempt).await;
         }
         Err(busy())
     }

@@ -14,7 +14,8 @@ use super::content::Content;
 use super::fields::{Fields, millis, number};
 use super::info::ChunkInfo;
 use super::names;
-use super::store::{Change, ChunkStore, MAX_ATTEMPTS, busy, document, pause};
+use super::store::{Change, ChunkStore, busy, document};
+use crate::race;
 
 /// A session.
 #[derive(Debug, Clone, PartialEq)]
@@ -160,7 +161,7 @@ impl ChunkStore {
     /// size for one that is complete. A reservation without a content is an upload that has just begun, until it is `age` old.
     pub(super) async fn settle(&self, session_id: &str, content_id: &str, age: Duration) -> Result<()> {
         let sessions = self.sessions_collection();
-        for attempt in 0..MAX_ATTEMPTS {
+        for attempt in 0..race::MAX_ATTEMPTS {
             let now = self.storage.now();
             // The session is read before the content: whoever begins to upload the content anew changes the session first, and the
             // swap below then fails.
@@ -188,7 +189,7 @@ impl ChunkStore {
             {
                 return Ok(());
             }
-            pause(attempt).await;
+            race::pause(attempt).await;
         }
         Err(busy().with_key(format!("sessions/{session_id}")))
     }

@@ -3,12 +3,11 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use storage_core::bson::{Document, RawDocument, RawDocumentBuf};
 use storage_core::{
     Capability, Collection, Condition, Error, ErrorKind, Index, Objects, PutOptions, Result, Retry, Storage,
-    Version, random_u128,
+    Version,
 };
 
 use super::content::Content;
@@ -16,6 +15,7 @@ use super::names;
 use super::options::ChunkOptions;
 use super::record::Record;
 use super::timer::Timer;
+use crate::race;
 
 /// Content in chunks on a [`Storage`]. Cheap to clone; clones share one timer and are closed together.
 ///
@@ -152,7 +152,7 @@ impl ChunkStore {
     where
         T: Send,
     {
-        for attempt in 0..MAX_ATTEMPTS {
+        for attempt in 0..race::MAX_ATTEMPTS {
             let found = documents.get(id).await?;
             let body = found.as_ref().map(|found| document(&found.value)).transpose()?;
             let version = found.map(|found| found.version);
@@ -169,7 +169,7 @@ impl ChunkStore {
             if let Some(outcome) = outcome {
                 return Ok(outcome);
             }
-            pause(attempt).await;
+            race::pause(attempt).await;
         }
         Err(busy().with_key(format!("{}/{id}", documents.name())))
     }
@@ -197,38 +197,17 @@ impl fmt::Debug for ChunkStore {
     }
 }
 
-/// Each attempt lost means that somebody else's succeeded; with pauses that grow, so many in a row do not happen by chance.
-pub(super) const MAX_ATTEMPTS: u32 = 100;
-
 /// `None` in place of an error that says that somebody else was faster.
 pub(super) fn unless_lost<T>(result: Result<T>) -> Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
-        Err(error)
-            if matches!(
-                error.kind(),
-                ErrorKind::AlreadyExists | ErrorKind::PreconditionFailed
-            ) =>
-        {
-            Ok(None)
-        }
+        Err(error) if race::is_lost(&error) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// Steps aside for a random time, longer after each loss, up to 64 ms.
-pub(super) async fn pause(attempt: u32) {
-    let most = 1_000_u128 << attempt.min(6);
-    let micros = u64::try_from(random_u128() % most).unwrap_or_default();
-    tokio::time::sleep(Duration::from_micros(micros)).await;
-}
-
 pub(super) fn busy() -> Error {
-    Error::new(
-        ErrorKind::Conflict,
-        "others changed it each time before this call could; try again",
-    )
-    .with_retry(Retry::Later)
+    race::busy().with_retry(Retry::Later)
 }
 
 pub(super) fn document(raw: &RawDocument) -> Result<Document> {

@@ -1,18 +1,14 @@
 //! Updating: read, change, write, again where others were faster.
 
-use std::time::Duration;
-
-use storage_core::{DocumentId, Error, ErrorKind, Result, Retry, random_u128};
+use storage_core::{DocumentId, Error, ErrorKind, Result, Retry};
 use tokio::time::Instant;
 
 use super::entities::Entities;
 use super::entity::{Entity, Stored};
 use super::lock::Guard;
+use crate::race;
 
 const OPERATION: &str = "update entity";
-
-/// No pause between two attempts is longer.
-const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 impl<T: Entity> Entities<T> {
     /// Reads an entity, lets `change` edit it, and stores it, again from the start whenever somebody else was faster; then `change` sees
@@ -71,7 +67,7 @@ impl<T: Entity> Entities<T> {
                 Ok(()) => return Ok(Some(entity)),
                 Err(error) if !is_lost_race(&error) => return Err(error),
                 Err(_) if Instant::now() >= deadline => break,
-                Err(_) => pause(attempt).await,
+                Err(_) => race::pause(attempt).await,
             }
         }
         Err(self.too_slow(id))
@@ -94,7 +90,7 @@ impl<T: Entity> Entities<T> {
             };
             match deleted {
                 Err(error) if is_lost_race(&error) => {
-                    pause(attempt).await;
+                    race::pause(attempt).await;
                     attempt += 1;
                 }
                 Err(error) => return Err(error),
@@ -123,15 +119,5 @@ impl<T: Entity> Entities<T> {
 
 /// Whether somebody else wrote first and nothing was written.
 pub(super) fn is_lost_race(error: &Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::AlreadyExists | ErrorKind::Conflict | ErrorKind::PreconditionFailed
-    )
-}
-
-/// Waits a random time, longer with every attempt, so that those who meet part.
-pub(super) async fn pause(attempt: u32) {
-    let most = (1_000_u128 << attempt.min(10)).min(LONGEST_PAUSE.as_micros());
-    let micros = u64::try_from(random_u128() % most).unwrap_or_default();
-    tokio::time::sleep(Duration::from_micros(micros)).await;
+    race::is_lost(error) || error.kind() == ErrorKind::Conflict
 }

@@ -30,24 +30,10 @@ impl<T: Entity> Entities<T> {
         let id = DocumentId::new(id).map_err(|error| self.named(error, "create entity", ""))?;
         self.ensure_indexes().await?;
         let now = self.shared.storage.now();
-        let body = self.encode(
-            "create entity",
-            &id,
-            &value,
-            now,
-            now,
-            self.shared.latest.as_deref(),
-        )?;
+        let body = self.encode_new(&id, &value, now)?;
         let options = PutOptions::new().condition(Condition::IfAbsent);
         let version = self.put(&id, body, options, None).await?;
-        Ok(Stored {
-            id,
-            created: now,
-            updated: now,
-            version,
-            value,
-            kept: self.kept(),
-        })
+        Ok(self.stored_new(id, now, version, value))
     }
 
     /// Stores new entities, one result each in the order given, in as few calls as may be. Not atomic: those that could be stored are.
@@ -72,14 +58,7 @@ impl<T: Entity> Entities<T> {
             .iter()
             .map(|value| {
                 let id = self.generate_id()?;
-                let body = self.encode(
-                    "create entity",
-                    &id,
-                    value,
-                    now,
-                    now,
-                    self.shared.latest.as_deref(),
-                )?;
+                let body = self.encode_new(&id, value, now)?;
                 Ok((id, body))
             })
             .collect();
@@ -94,22 +73,27 @@ impl<T: Entity> Entities<T> {
                     Ok(versions) => versions.next().unwrap_or_else(|| Err(too_few()))?,
                     Err(error) => return Err(again(error)),
                 };
-                Ok(Stored {
-                    id,
-                    created: now,
-                    updated: now,
-                    version,
-                    value,
-                    kept: self.kept(),
-                })
+                Ok(self.stored_new(id, now, version, value))
             })
             .collect()
     }
 
-    fn kept(&self) -> Kept {
-        Kept {
-            expires_at: None,
-            schema: self.shared.latest.clone(),
+    fn encode_new(&self, id: &DocumentId, value: &T, now: Timestamp) -> Result<RawDocumentBuf> {
+        let schema = self.shared.latest.as_deref();
+        self.encode("create entity", id, value, now, now, schema)
+    }
+
+    fn stored_new(&self, id: DocumentId, now: Timestamp, version: Version, value: T) -> Stored<T> {
+        Stored {
+            id,
+            created: now,
+            updated: now,
+            version,
+            value,
+            kept: Kept {
+                expires_at: None,
+                schema: self.shared.latest.clone(),
+            },
         }
     }
 

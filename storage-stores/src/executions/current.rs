@@ -4,8 +4,8 @@ use storage_core::bson::{RawBsonRef, rawdoc};
 use storage_core::{Error, Result, Version};
 
 use super::delete::is_mark;
-use super::save::{MAX_ATTEMPTS, busy, is_lost_race, pause};
 use super::store::Executions;
+use crate::race;
 
 const CURRENT: &str = "current";
 
@@ -62,17 +62,17 @@ impl Executions {
 
     /// Clears the current execution if it is this one.
     pub(super) async fn clear_current(&self, id: &str) -> Result<()> {
-        for attempt in 0..MAX_ATTEMPTS {
+        for attempt in 0..race::MAX_ATTEMPTS {
             match self.pointer().await? {
                 Some((current, version)) if current == id => {
                     match self.metadata().delete_if(CURRENT, version).await {
-                        Err(error) if is_lost_race(&error) => pause(attempt).await,
+                        Err(error) if race::is_lost(&error) => race::pause(attempt).await,
                         result => return result,
                     }
                 }
                 _ => return Ok(()),
             }
         }
-        Err(self.named(busy(), "clear current execution", id))
+        Err(self.named(race::busy(), "clear current execution", id))
     }
 }

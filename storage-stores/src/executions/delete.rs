@@ -13,8 +13,8 @@ use std::time::SystemTime;
 use storage_core::bson::{DateTime, RawBsonRef, RawDocument, RawDocumentBuf, rawdoc};
 use storage_core::{Condition, ErrorKind, PutOptions, Result, Version};
 
-use super::save::{MAX_ATTEMPTS, busy, is_lost_race, pause};
 use super::store::Executions;
+use crate::race;
 
 /// Whether this is what stands in the place of an execution that is being deleted. The state of one that is not is a string, always.
 pub(super) fn is_mark(document: &RawDocument) -> bool {
@@ -36,7 +36,7 @@ impl Executions {
     /// `Corrupt` naming `metadata/current`, before anything is deleted; `Conflict` when others were faster many times in a row; those
     /// of the medium.
     pub async fn delete_execution(&self, id: &str) -> Result<bool> {
-        for attempt in 0..MAX_ATTEMPTS {
+        for attempt in 0..race::MAX_ATTEMPTS {
             let current = self.executions().get(id).await?;
             let pointer = self.pointer().await?;
             let marked = match current {
@@ -54,9 +54,9 @@ impl Executions {
                 self.finish_deletion(id, &version).await?;
                 return Ok(true);
             }
-            pause(attempt).await;
+            race::pause(attempt).await;
         }
-        Err(self.named(busy(), "delete execution", format!("executions/{id}")))
+        Err(self.named(race::busy(), "delete execution", format!("executions/{id}")))
     }
 
     /// Deletes an execution unless it was changed since; `true` if it did.
@@ -73,7 +73,7 @@ impl Executions {
         let options = PutOptions::new().condition(condition);
         match self.executions().put_with(id, &mark(id), options).await {
             Ok(version) => Ok(Some(version)),
-            Err(error) if is_lost_race(&error) => Ok(None),
+            Err(error) if race::is_lost(&error) => Ok(None),
             Err(error) => Err(error),
         }
     }

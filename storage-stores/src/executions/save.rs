@@ -1,15 +1,14 @@
 //! Saving and reading executions: each save replaces exactly the state it looked at.
 
-use std::time::Duration;
-
 use storage_core::bson::RawDocumentBuf;
-use storage_core::{Condition, Document, Error, ErrorKind, Fence, PutOptions, Result, Version, random_u128};
+use storage_core::{Condition, Document, Error, ErrorKind, Fence, PutOptions, Result, Version};
 
 use super::delete::is_mark;
 use super::execution::Execution;
 use super::fields;
 use super::state::ExecutionState;
 use super::store::Executions;
+use crate::race;
 
 /// The longest state of the application's own, in bytes: with it and a program's id an index key stays under every backend's limit.
 const MAX_STATE_BYTES: usize = 64;
@@ -90,7 +89,7 @@ impl Executions {
         let id = execution.id.as_str();
         let named = |error: Error| self.named(error, "save execution", format!("executions/{id}"));
         let document = self.checked(execution).map_err(named)?;
-        for attempt in 0..MAX_ATTEMPTS {
+        for attempt in 0..race::MAX_ATTEMPTS {
             let condition = match &expected {
                 // The version says all there is to know: neither a mark nor another state has it.
                 Expected::Version(version) if !self.options.enforce_transitions => {
@@ -113,13 +112,13 @@ impl Executions {
                 options = options.fence(fence.clone());
             }
             match self.executions().put_with(id, &document, options).await {
-                Err(error) if is_lost_race(&error) && !matches!(expected, Expected::Version(_)) => {
-                    pause(attempt).await;
+                Err(error) if race::is_lost(&error) && !matches!(expected, Expected::Version(_)) => {
+                    race::pause(attempt).await;
                 }
                 result => return result,
             }
         }
-        Err(named(busy()))
+        Err(named(race::busy()))
     }
 
     fn checked(&self, execution: &Execution) -> Result<RawDocumentBuf> {
@@ -181,29 +180,4 @@ impl Executions {
                 .with_context("to", next.as_str()),
         )
     }
-}
-
-/// Each attempt lost means that somebody else's succeeded; with pauses that grow, so many in a row do not happen by chance.
-pub(super) const MAX_ATTEMPTS: u32 = 100;
-
-/// Whether somebody else was faster, so that looking again helps.
-pub(super) fn is_lost_race(error: &Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::AlreadyExists | ErrorKind::PreconditionFailed
-    )
-}
-
-/// Steps aside for a random time, longer after each loss, up to 64 ms.
-pub(super) async fn pause(attempt: u32) {
-    let most = 1_000_u128 << attempt.min(6);
-    let micros = u64::try_from(random_u128() % most).unwrap_or_default();
-    tokio::time::sleep(Duration::from_micros(micros)).await;
-}
-
-pub(super) fn busy() -> Error {
-    Error::new(
-        ErrorKind::Conflict,
-        "others changed it each time before this call could; try again",
-    )
 }

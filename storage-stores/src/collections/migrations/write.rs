@@ -8,6 +8,7 @@ use storage_core::{
 
 use super::state::{STATE, State};
 use super::turn::{Documents, Turn};
+use crate::race;
 
 /// How many documents are gathered before they are written; their writes go at once or in one batch.
 pub(crate) const PAGE: usize = 500;
@@ -144,7 +145,7 @@ impl Turn {
                 let options = self.guarded(Condition::Always);
                 removed.put_with(&kept.id, &kept.record, options).await?;
                 let deleted = documents.delete_if(&id, version).await;
-                if matches!(&deleted, Err(error) if is_conflict(error)) {
+                if matches!(&deleted, Err(error) if race::is_lost(error)) {
                     // It is not gone, so it is not among what is.
                     removed.delete(&kept.id).await?;
                 }
@@ -157,17 +158,10 @@ impl Turn {
         };
         match done {
             Ok(()) => Ok(None),
-            Err(error) if is_conflict(&error) => Ok(Some(id)),
+            Err(error) if race::is_lost(&error) => Ok(Some(id)),
             Err(error) => Err(error),
         }
     }
-}
-
-fn is_conflict(error: &Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::AlreadyExists | ErrorKind::PreconditionFailed
-    )
 }
 
 pub(super) const fn expiring(options: PutOptions, expires_at: Option<Timestamp>) -> PutOptions {
