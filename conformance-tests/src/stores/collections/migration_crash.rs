@@ -4,7 +4,9 @@ use storage_core::bson::Document;
 use storage_core::{Capability, Index, Storage};
 use storage_stores::collections::{Migration, MigrationOptions, Migrations, Step};
 
-use super::migration_sample::{all, counting, failing, load, states, version, wipe, with_options};
+use super::migration_sample::{
+    all, counting, failing, load, states, times_by_stamp, version, wipe, with_options,
+};
 use crate::case::{Failure, Verdict, cases, ensure, ensure_eq};
 use crate::context::Ctx;
 use crate::faulty::Fault;
@@ -35,14 +37,9 @@ async fn whole(storage: &Storage, set: &Migrations) -> Verdict {
     let current = set.status().await?.current;
     for (id, user) in &users {
         let stamp = user.get_str("_schema").ok().map(version).transpose()?;
-        let expected = match user.get_str("_schema").ok() {
-            None => 0,
-            Some("1.0.0") => 1,
-            _ => 2,
-        };
         ensure_eq!(
             user.get_i64("times").unwrap_or(0),
-            expected,
+            times_by_stamp(user),
             "what {id} of stamp {stamp:?} has"
         );
         ensure!(

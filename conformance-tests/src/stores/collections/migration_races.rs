@@ -3,15 +3,18 @@
 use std::time::Duration;
 
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use storage_core::bson::{Document, doc};
-use storage_core::{Capability, ErrorKind};
-use storage_stores::collections::MigrationOptions;
+use storage_core::{Capability, ErrorKind, Storage};
+use storage_stores::collections::{MigrationOptions, MigrationReport, Migrations};
 
 use super::migration_basics::ensure_failed;
-use super::migration_sample::{all, counting, load, migrations, states, users, wipe, with_options};
-use crate::case::{Verdict, cases, ensure, ensure_eq};
+use super::migration_sample::{
+    all, counting, load, migrations, states, times_by_stamp, users, wipe, with_options,
+};
+use crate::case::{Failure, Verdict, cases, ensure, ensure_eq};
 use crate::cases::sample::in_parallel;
-use crate::context::Ctx;
+use crate::context::{Ctx, Points};
 
 cases! { migration_races:
     smoke [Documents] many_migrators_at_once = "of clients that migrate at the same time one does the work, the others wait and find nothing to do";
@@ -73,198 +76,184 @@ async fn one_that_is_gone_is_waited_out(ctx: &Ctx) -> Verdict {
     Ok(())
 }
 
-/// Runs the migrations once for each call, at which somebody else does something, and looks at what came of it.
-macro_rules! overtaken {
-    ($ctx:ident, $others:expr, $look:expr) => {{
-        let storage = $ctx.storage();
-        let other = $ctx.second().await?;
-        let mut points = $ctx.overtakings(move || {
-            let other = other.clone();
-            async move { ($others)(other).await }.boxed()
-        });
-        while let Some(overtaken) = points.next().await? {
-            wipe(storage).await?;
-            load(storage).await?;
-            let set = migrations(&overtaken, [counting("1.0.0"), counting("1.1.0")])?;
-            let outcome = set.migrate().await;
-            storage.break_lease("migrations").await?;
-            ($look)(storage.clone(), outcome, points.at()).await?;
-        }
-        ensure!(points.at() > 10, "only {} calls were tried", points.at());
-        Ok(())
-    }};
+/// Somebody else, who does this through a client of their own whenever they are let.
+fn somebody<F>(
+    other: Storage,
+    act: fn(Storage) -> F,
+) -> impl Fn() -> BoxFuture<'static, ()> + Send + Sync + 'static
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    move || act(other.clone()).boxed()
+}
+
+/// Runs the migrations over fresh users, through a client that somebody overtakes.
+async fn run(ctx: &Ctx, overtaken: &Storage) -> Result<storage_core::Result<MigrationReport>, Failure> {
+    let storage = ctx.storage();
+    wipe(storage).await?;
+    load(storage).await?;
+    let outcome = counted_twice(overtaken)?.migrate().await;
+    storage.break_lease("migrations").await?;
+    Ok(outcome)
+}
+
+fn counted_twice(storage: &Storage) -> storage_core::Result<Migrations> {
+    migrations(storage, [counting("1.0.0"), counting("1.1.0")])
+}
+
+fn enough(points: &Points<'_>) -> Verdict {
+    ensure!(points.at() > 10, "only {} calls were tried", points.at());
+    Ok(())
 }
 
 /// Every document is what its stamp says.
-async fn consistent(storage: &storage_core::Storage, at: usize) -> Verdict {
+async fn consistent(storage: &Storage, at: usize) -> Verdict {
     for (id, user) in all(storage, "users").await? {
-        let expected = match user.get_str("_schema").ok() {
-            None => 0,
-            Some("1.0.0") => 1,
-            _ => 2,
-        };
         ensure_eq!(
             user.get_i64("times").unwrap_or(0),
-            expected,
+            times_by_stamp(&user),
             "{id} at call {at}: {user}"
         );
     }
     Ok(())
 }
 
+async fn migrated_once(storage: &Storage, at: usize) -> Verdict {
+    for (id, user) in all(storage, "users").await? {
+        ensure_eq!(
+            user.get_i64("times").ok(),
+            Some(2),
+            "how often {id} was migrated, at {at}"
+        );
+    }
+    Ok(())
+}
+
+async fn ada(storage: &Storage) -> Result<Document, Failure> {
+    let ada = all(storage, "users").await?.remove("ada");
+    ada.ok_or_else(|| "she is there".into())
+}
+
 async fn an_update_is_never_lost(ctx: &Ctx) -> Verdict {
-    overtaken!(
-        ctx,
-        |other: storage_core::Storage| async move {
-            let count = |user: &mut Document| {
-                user.insert("n", user.get_i64("n").unwrap_or(0) + 1);
-            };
-            users(&other)
-                .update("ada", count)
-                .await
-                .map(|_| ())
-                .unwrap_or_default();
-        },
-        |storage: storage_core::Storage, outcome: storage_core::Result<_>, at: usize| async move {
-            outcome?;
-            consistent(&storage, at).await?;
-            let ada = all(&storage, "users")
-                .await?
-                .remove("ada")
-                .ok_or("she is there")?;
-            ensure_eq!(
-                ada.get_i64("times").ok(),
-                Some(2),
-                "how often she was migrated, at {at}"
-            );
-            ensure_eq!(
-                ada.get_i64("n").unwrap_or(1),
-                1,
-                "how often she was counted, at {at}"
-            );
-            Ok::<(), crate::case::Failure>(())
-        }
-    )
+    let updates = |other: Storage| async move {
+        let count = |user: &mut Document| {
+            user.insert("n", user.get_i64("n").unwrap_or(0) + 1);
+        };
+        drop(users(&other).update("ada", count).await);
+    };
+    let mut points = ctx.overtakings(somebody(ctx.second().await?, updates));
+    while let Some(overtaken) = points.next().await? {
+        run(ctx, &overtaken).await??;
+        let (storage, at) = (ctx.storage(), points.at());
+        consistent(storage, at).await?;
+        let ada = ada(storage).await?;
+        ensure_eq!(
+            ada.get_i64("times").ok(),
+            Some(2),
+            "how often she was migrated, at {at}"
+        );
+        ensure_eq!(
+            ada.get_i64("n").unwrap_or(1),
+            1,
+            "how often she was counted, at {at}"
+        );
+    }
+    enough(&points)
 }
 
 async fn an_old_writer_is_never_half_migrated(ctx: &Ctx) -> Verdict {
-    overtaken!(
-        ctx,
-        |other: storage_core::Storage| async move {
-            let old = doc! { "name": "Ada", "old": true };
-            users(&other)
-                .put("ada", &old)
-                .await
-                .map(|_| ())
-                .unwrap_or_default();
-        },
-        |storage: storage_core::Storage, outcome: storage_core::Result<_>, at: usize| async move {
-            outcome?;
-            consistent(&storage, at).await?;
-            let ada = all(&storage, "users")
-                .await?
-                .remove("ada")
-                .ok_or("she is there")?;
-            ensure!(
-                at == 0 || ada.contains_key("old") || ada.contains_key("mail"),
-                "what was written at {at}: {ada}"
-            );
-            Ok::<(), crate::case::Failure>(())
-        }
-    )
+    let writes = |other: Storage| async move {
+        let old = doc! { "name": "Ada", "old": true };
+        drop(users(&other).put("ada", &old).await);
+    };
+    let mut points = ctx.overtakings(somebody(ctx.second().await?, writes));
+    while let Some(overtaken) = points.next().await? {
+        run(ctx, &overtaken).await??;
+        let (storage, at) = (ctx.storage(), points.at());
+        consistent(storage, at).await?;
+        let ada = ada(storage).await?;
+        ensure!(
+            at == 0 || ada.contains_key("old") || ada.contains_key("mail"),
+            "what was written at {at}: {ada}"
+        );
+    }
+    enough(&points)
 }
 
 async fn a_deleted_document_stays_deleted(ctx: &Ctx) -> Verdict {
-    overtaken!(
-        ctx,
-        |other: storage_core::Storage| async move {
-            users(&other).delete("ada").await.map(|_| ()).unwrap_or_default();
-            users(&other)
-                .put("gone", &doc! {})
-                .await
-                .map(|_| ())
-                .unwrap_or_default();
-        },
-        |storage: storage_core::Storage, outcome: storage_core::Result<_>, at: usize| async move {
-            outcome?;
-            consistent(&storage, at).await?;
-            let found = all(&storage, "users").await?;
-            let deleted = found.contains_key("gone");
-            ensure!(
-                !(deleted && found.contains_key("ada")),
-                "she was deleted at call {at}, and is there"
-            );
-            Ok::<(), crate::case::Failure>(())
-        }
-    )
+    let deletes = |other: Storage| async move {
+        drop(users(&other).delete("ada").await);
+        drop(users(&other).put("gone", &doc! {}).await);
+    };
+    let mut points = ctx.overtakings(somebody(ctx.second().await?, deletes));
+    while let Some(overtaken) = points.next().await? {
+        run(ctx, &overtaken).await??;
+        let (storage, at) = (ctx.storage(), points.at());
+        consistent(storage, at).await?;
+        let found = all(storage, "users").await?;
+        let deleted = found.contains_key("gone");
+        ensure!(
+            !(deleted && found.contains_key("ada")),
+            "she was deleted at call {at}, and is there"
+        );
+    }
+    enough(&points)
 }
 
 async fn a_paused_migrator_does_no_harm(ctx: &Ctx) -> Verdict {
-    overtaken!(
-        ctx,
-        |other: storage_core::Storage| async move {
-            // What it finds is taken from the paused one, as if its lease had run out.
-            other.break_lease("migrations").await.unwrap_or_default();
-            if let Ok(set) = migrations(&other, [counting("1.0.0"), counting("1.1.0")]) {
-                set.migrate().await.map(|_| ()).unwrap_or_default();
-            }
-        },
-        |storage: storage_core::Storage, _outcome: storage_core::Result<_>, at: usize| async move {
-            consistent(&storage, at).await?;
-            let set = migrations(&storage, [counting("1.0.0"), counting("1.1.0")])?;
-            set.migrate().await?;
-            ensure_eq!(
-                states(&set).await?,
-                [("1.0.0".into(), "applied"), ("1.1.0".into(), "applied")],
-                "the status at call {at}"
-            );
-            for (id, user) in all(&storage, "users").await? {
-                ensure_eq!(
-                    user.get_i64("times").ok(),
-                    Some(2),
-                    "how often {id} was migrated, at {at}"
-                );
-            }
-            Ok::<(), crate::case::Failure>(())
+    let migrates = |other: Storage| async move {
+        // What it finds is taken from the paused one, as if its lease had run out.
+        other.break_lease("migrations").await.unwrap_or_default();
+        if let Ok(set) = counted_twice(&other) {
+            drop(set.migrate().await);
         }
-    )
+    };
+    let mut points = ctx.overtakings(somebody(ctx.second().await?, migrates));
+    while let Some(overtaken) = points.next().await? {
+        drop(run(ctx, &overtaken).await?);
+        let (storage, at) = (ctx.storage(), points.at());
+        consistent(storage, at).await?;
+        let set = counted_twice(storage)?;
+        set.migrate().await?;
+        ensure_eq!(
+            states(&set).await?,
+            [("1.0.0".into(), "applied"), ("1.1.0".into(), "applied")],
+            "the status at call {at}"
+        );
+        migrated_once(storage, at).await?;
+    }
+    enough(&points)
 }
 
 async fn a_paused_migrator_undoes_no_way_back(ctx: &Ctx) -> Verdict {
     let guarded = ctx.has(Capability::GuardedWrite) || ctx.has(Capability::AtomicBatch);
-    overtaken!(
-        ctx,
-        |other: storage_core::Storage| async move {
-            other.break_lease("migrations").await.unwrap_or_default();
-            if let Ok(set) = migrations(&other, [counting("1.0.0"), counting("1.1.0")]) {
-                set.migrate().await.map(|_| ()).unwrap_or_default();
-                set.rollback_to("0.0.0").await.map(|_| ()).unwrap_or_default();
-            }
-        },
-        |storage: storage_core::Storage, outcome: storage_core::Result<_>, at: usize| async move {
-            consistent(&storage, at).await?;
-            let set = migrations(&storage, [counting("1.0.0"), counting("1.1.0")])?;
-            let applied = set.status().await?.current.is_some();
-            let stamped = all(&storage, "users")
-                .await?
-                .values()
-                .any(|user| user.contains_key("_schema"));
-            if guarded {
-                ensure_eq!(
-                    stamped,
-                    applied,
-                    "whether documents are migrated and the state says so, at call {at}: {outcome:?}"
-                );
-            }
-            set.migrate().await?;
-            for (id, user) in all(&storage, "users").await? {
-                ensure_eq!(
-                    user.get_i64("times").ok(),
-                    Some(2),
-                    "how often {id} was migrated, at {at}"
-                );
-            }
-            Ok::<(), crate::case::Failure>(())
+    let goes_there_and_back = |other: Storage| async move {
+        other.break_lease("migrations").await.unwrap_or_default();
+        if let Ok(set) = counted_twice(&other) {
+            drop(set.migrate().await);
+            drop(set.rollback_to("0.0.0").await);
         }
-    )
+    };
+    let mut points = ctx.overtakings(somebody(ctx.second().await?, goes_there_and_back));
+    while let Some(overtaken) = points.next().await? {
+        let outcome = run(ctx, &overtaken).await?;
+        let (storage, at) = (ctx.storage(), points.at());
+        consistent(storage, at).await?;
+        let set = counted_twice(storage)?;
+        let applied = set.status().await?.current.is_some();
+        let stamped = all(storage, "users")
+            .await?
+            .values()
+            .any(|user| user.contains_key("_schema"));
+        if guarded {
+            ensure_eq!(
+                stamped,
+                applied,
+                "whether documents are migrated and the state says so, at call {at}: {outcome:?}"
+            );
+        }
+        set.migrate().await?;
+        migrated_once(storage, at).await?;
+    }
+    enough(&points)
 }

@@ -90,6 +90,15 @@ pub(super) async fn all(storage: &Storage, collection: &str) -> Result<BTreeMap<
         .collect())
 }
 
+/// How often a user was counted who has been through [`counting`] 1.0.0 and 1.1.0 as far as its stamp says.
+pub(super) fn times_by_stamp(user: &Document) -> i64 {
+    match user.get_str("_schema").ok() {
+        None => 0,
+        Some("1.0.0") => 1,
+        _ => 2,
+    }
+}
+
 pub(super) fn version(text: &str) -> Result<SchemaVersion, Failure> {
     SchemaVersion::parse(text).map_err(|error| Failure::new(error.to_string()))
 }
