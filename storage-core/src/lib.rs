@@ -56,6 +56,7 @@ mod plan;
 mod query;
 mod random;
 mod raw;
+mod shared;
 mod storage;
 pub mod value;
 mod version;

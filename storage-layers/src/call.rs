@@ -1,0 +1,345 @@
+//! [`Call`]: what a layer that treats every call alike is told about each. [`Around`]: what it does with it.
+
+use std::future::Future;
+
+use futures::future::BoxFuture;
+use storage_core::{
+    Appended, Area, BatchOperation, BatchRequest, DocumentId, Explanation, FindPage, IndexInfo, IndexStats,
+    Key, ListPage, LogPage, Name, Object, ObjectMeta, Result, StoredDocument, SweepReport, Version,
+};
+
+/// A layer that does the same around every call: it waits, counts, records, tries again.
+pub(crate) trait Around: Send + Sync + std::fmt::Debug + 'static {
+    /// Does the work, which has not begun: what is never polled has no effect.
+    fn around<'a, R: Answer>(
+        &'a self,
+        call: Call,
+        work: BoxFuture<'a, Result<R>>,
+    ) -> impl Future<Output = Result<R>> + Send + 'a;
+}
+
+/// One operation of the contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Operation {
+    /// `abort` of a writer
+    AbortWrite,
+    /// `append`
+    Append,
+    /// `close`
+    Close,
+    /// `close_log`
+    CloseLog,
+    /// `collections`
+    Collections,
+    /// `commit`
+    Commit,
+    /// `copy`
+    Copy,
+    /// `count`
+    Count,
+    /// `delete`
+    Delete,
+    /// `delete_document`
+    DeleteDocument,
+    /// `delete_log`
+    DeleteLog,
+    /// `delete_many`
+    DeleteMany,
+    /// `drop_index`
+    DropIndex,
+    /// `ensure_index`
+    EnsureIndex,
+    /// `explain`
+    Explain,
+    /// `find`
+    Find,
+    /// `finish` of a writer
+    FinishWrite,
+    /// `get`
+    Get,
+    /// `get_many`
+    GetMany,
+    /// `health`
+    Health,
+    /// `indexes`
+    Indexes,
+    /// `index_stats`
+    IndexStats,
+    /// `list`
+    List,
+    /// `logs`
+    Logs,
+    /// `open_writer`
+    OpenWriter,
+    /// `presign`
+    Presign,
+    /// `put`
+    Put,
+    /// `put_many`
+    PutMany,
+    /// `read`
+    Read,
+    /// `read_log`
+    ReadLog,
+    /// `rebuild_index`
+    RebuildIndex,
+    /// `stat`
+    Stat,
+    /// `sweep`
+    Sweep,
+    /// `write`
+    Write,
+    /// `write` of a writer
+    WritePart,
+}
+
+/// What kind of work an operation is, for options that hold for many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum OperationClass {
+    /// Building and rebuilding indexes, sweeping: as long as the data is large.
+    Maintenance,
+    /// Reading one thing, or asking after it.
+    Read,
+    /// Listing, finding and counting: as long as the page is large.
+    Scan,
+    /// Changing one thing or several.
+    Write,
+}
+
+impl Operation {
+    /// Its name in text, such as `delete-document`: in labels, logs and options.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AbortWrite => "abort-write",
+            Self::Append => "append",
+            Self::Close => "close",
+            Self::CloseLog => "close-log",
+            Self::Collections => "collections",
+            Self::Commit => "commit",
+            Self::Copy => "copy",
+            Self::Count => "count",
+            Self::Delete => "delete",
+            Self::DeleteDocument => "delete-document",
+            Self::DeleteLog => "delete-log",
+            Self::DeleteMany => "delete-many",
+            Self::DropIndex => "drop-index",
+            Self::EnsureIndex => "ensure-index",
+            Self::Explain => "explain",
+            Self::Find => "find",
+            Self::FinishWrite => "finish-write",
+            Self::Get => "get",
+            Self::GetMany => "get-many",
+            Self::Health => "health",
+            Self::IndexStats => "index-stats",
+            Self::Indexes => "indexes",
+            Self::List => "list",
+            Self::Logs => "logs",
+            Self::OpenWriter => "open-writer",
+            Self::Presign => "presign",
+            Self::Put => "put",
+            Self::PutMany => "put-many",
+            Self::Read => "read",
+            Self::ReadLog => "read-log",
+            Self::RebuildIndex => "rebuild-index",
+            Self::Stat => "stat",
+            Self::Sweep => "sweep",
+            Self::Write => "write",
+            Self::WritePart => "write-part",
+        }
+    }
+
+    /// What kind of work it is.
+    pub const fn class(self) -> OperationClass {
+        match self {
+            Self::Get
+            | Self::GetMany
+            | Self::Health
+            | Self::Presign
+            | Self::Read
+            | Self::ReadLog
+            | Self::Stat => OperationClass::Read,
+            Self::Collections
+            | Self::Count
+            | Self::Explain
+            | Self::Find
+            | Self::IndexStats
+            | Self::Indexes
+            | Self::List
+            | Self::Logs => OperationClass::Scan,
+            Self::Close | Self::DropIndex | Self::EnsureIndex | Self::RebuildIndex | Self::Sweep => {
+                OperationClass::Maintenance
+            }
+            Self::AbortWrite
+            | Self::Append
+            | Self::CloseLog
+            | Self::Commit
+            | Self::Copy
+            | Self::Delete
+            | Self::DeleteDocument
+            | Self::DeleteLog
+            | Self::DeleteMany
+            | Self::FinishWrite
+            | Self::OpenWriter
+            | Self::Put
+            | Self::PutMany
+            | Self::Write
+            | Self::WritePart => OperationClass::Write,
+        }
+    }
+
+    /// Whether it can change what others read. Opening a writer and giving it bytes cannot: only finishing does.
+    pub const fn changes(self) -> bool {
+        match self.class() {
+            OperationClass::Read | OperationClass::Scan => false,
+            OperationClass::Maintenance => !matches!(self, Self::Close),
+            OperationClass::Write => !matches!(self, Self::AbortWrite | Self::OpenWriter | Self::WritePart),
+        }
+    }
+}
+
+impl std::fmt::Display for Operation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// What a call is about.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    pub(crate) operation: Operation,
+    pub(crate) target: Target,
+    /// Bytes handed over: of an object, of documents, of log entries.
+    pub(crate) sent: u64,
+    /// Whether doing it twice is the same as once, whatever others do in between.
+    pub(crate) repeatable: bool,
+}
+
+/// What is named. Names are shared, so this costs no copy.
+#[derive(Debug, Clone)]
+pub(crate) enum Target {
+    Collection(Name),
+    Document(Name, DocumentId),
+    Log(Name),
+    Nothing,
+    Object(Area, Key),
+}
+
+impl Call {
+    pub(crate) const fn new(operation: Operation) -> Self {
+        Self {
+            operation,
+            target: Target::Nothing,
+            sent: 0,
+            repeatable: !operation.changes(),
+        }
+    }
+
+    pub(crate) fn object(operation: Operation, area: Area, key: &Key) -> Self {
+        Self::new(operation).about(Target::Object(area, key.clone()))
+    }
+
+    pub(crate) fn collection(operation: Operation, collection: &Name) -> Self {
+        Self::new(operation).about(Target::Collection(collection.clone()))
+    }
+
+    pub(crate) fn document(operation: Operation, collection: &Name, id: &DocumentId) -> Self {
+        Self::new(operation).about(Target::Document(collection.clone(), id.clone()))
+    }
+
+    pub(crate) fn log(operation: Operation, log: &Name) -> Self {
+        Self::new(operation).about(Target::Log(log.clone()))
+    }
+
+    fn about(self, target: Target) -> Self {
+        Self { target, ..self }
+    }
+
+    pub(crate) fn sends(self, bytes: usize) -> Self {
+        Self {
+            sent: bytes as u64,
+            ..self
+        }
+    }
+
+    pub(crate) fn repeatable_if(self, repeatable: bool) -> Self {
+        Self {
+            repeatable: self.repeatable || repeatable,
+            ..self
+        }
+    }
+}
+
+/// The bytes of the documents in a batch.
+pub(crate) fn batch_bytes(batch: &BatchRequest) -> usize {
+    let bytes = |operation: &BatchOperation| match operation {
+        BatchOperation::Put(request) => request.body.as_bytes().len(),
+        BatchOperation::Delete(_) => 0,
+    };
+    batch
+        .operations
+        .iter()
+        .map(|(_, operation)| bytes(operation))
+        .sum()
+}
+
+/// What a call answers.
+pub(crate) trait Answer: Send + 'static {
+    /// Bytes of objects, documents and log entries that came back.
+    fn received(&self) -> u64 {
+        0
+    }
+}
+
+impl Answer for () {}
+impl Answer for bool {}
+impl Answer for u64 {}
+impl Answer for String {}
+impl Answer for Appended {}
+impl Answer for Explanation {}
+impl Answer for IndexStats {}
+impl Answer for ListPage {}
+impl Answer for Option<ObjectMeta> {}
+impl Answer for Option<Version> {}
+impl Answer for SweepReport {}
+impl Answer for Vec<IndexInfo> {}
+impl Answer for Vec<Name> {}
+impl Answer for Vec<Option<Version>> {}
+impl Answer for Vec<Result<()>> {}
+impl Answer for Vec<Result<Version>> {}
+impl Answer for Version {}
+
+impl Answer for Option<Object> {
+    fn received(&self) -> u64 {
+        self.as_ref().map_or(0, |object| object.bytes.len() as u64)
+    }
+}
+
+impl Answer for Option<StoredDocument> {
+    fn received(&self) -> u64 {
+        self.as_ref().map_or(0, document_bytes)
+    }
+}
+
+impl Answer for Vec<Option<StoredDocument>> {
+    fn received(&self) -> u64 {
+        self.iter().flatten().map(document_bytes).sum()
+    }
+}
+
+impl Answer for FindPage {
+    fn received(&self) -> u64 {
+        self.documents.iter().map(document_bytes).sum()
+    }
+}
+
+impl Answer for LogPage {
+    fn received(&self) -> u64 {
+        self.entries.iter().map(|entry| entry.bytes.len() as u64).sum()
+    }
+}
+
+fn document_bytes(document: &StoredDocument) -> u64 {
+    document.body.as_bytes().len() as u64
+}

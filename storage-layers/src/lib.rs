@@ -1,0 +1,28 @@
+//! Layers: adapters that wrap an adapter. What is above does not notice, but for what the layer is there for.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> storage_core::Result<()> {
+//! use storage_core::{Memory, Storage};
+//! use storage_layers::ReadOnly;
+//!
+//! let storage = Storage::new(ReadOnly::new(Memory::new()));
+//! assert!(storage.objects().write("a", "no").await.is_err());
+//! # Ok(()) }
+//! ```
+//!
+//! A layer takes anything that implements [`StorageAdapter`](storage_core::StorageAdapter), an `Arc<dyn StorageAdapter>` included, and
+//! is one. Those that have to do with bytes alone also take a mere [`StorageBackend`](storage_core::StorageBackend), under
+//! [`Overlay`](storage_core::Overlay). A layer changes the [`Declaration`](storage_core::Declaration) where it changes what holds, and
+//! forwards everything it is not about; the compiler sees to it that no method is forgotten.
+
+#![deny(clippy::missing_trait_methods)]
+
+mod call;
+mod forward;
+mod read_only;
+mod timeout;
+mod writer;
+
+pub use self::call::{Operation, OperationClass};
+pub use self::read_only::ReadOnly;
+pub use self::timeout::{Timeout, TimeoutOptions};

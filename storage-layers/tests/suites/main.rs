@@ -1,0 +1,39 @@
+//! Every layer held to the contract: the whole suite runs over each, on the reference adapter in memory, and over those of bytes also
+//! under the overlay.
+
+mod read_only;
+mod timeout;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use conformance_tests::{InMemory, Suite};
+use libtest_mimic::{Arguments, Trial};
+use storage_core::{Memory, MemoryBackend, Overlay, StorageAdapter, StorageBackend};
+
+fn main() -> ExitCode {
+    let trials = [read_only::trials(), timeout::trials()]
+        .into_iter()
+        .flatten()
+        .collect();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+/// The suite over a layer on the reference adapter.
+fn over_memory<A: StorageAdapter>(
+    layer: &'static str,
+    wrap: impl Fn(Memory) -> A + Copy + Send + Sync + 'static,
+) -> Vec<Trial> {
+    let open = move || async move { InMemory::new(layer, move |memory| Arc::new(wrap(memory)) as _) };
+    conformance_tests::trials(Suite::Adapter, &format!("{layer}::on_memory"), open)
+}
+
+/// The suite over the overlay on a layer on bytes.
+fn over_bytes<B: StorageBackend>(
+    layer: &'static str,
+    wrap: impl Fn(Arc<MemoryBackend>) -> B + Copy + Send + Sync + 'static,
+) -> Vec<Trial> {
+    let open =
+        move || async move { InMemory::new(layer, move |bytes| Arc::new(Overlay::new(wrap(bytes))) as _) };
+    conformance_tests::trials(Suite::Adapter, &format!("{layer}::under_the_overlay"), open)
+}
