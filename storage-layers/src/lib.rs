@@ -18,6 +18,12 @@
 #![deny(clippy::missing_trait_methods)]
 
 mod call;
+#[cfg(feature = "encryption")]
+pub mod chunked;
+#[cfg(feature = "compression")]
+pub mod compression;
+#[cfg(feature = "encryption")]
+pub mod encryption;
 mod forward;
 mod read_only;
 mod timeout;
