@@ -68,7 +68,12 @@ impl<'a> At<'a> {
     }
 
     fn url(&self) -> String {
-        let url = Factory::default().parse(&self.server.url).unwrap();
+        let mut url = self.server.url.clone();
+        if self.server.name == "moto" {
+            // It looks and writes without a lock: on a busy machine the probe finds two winners now and then, and refuses documents.
+            url.push_str("&conditional_writes=trust");
+        }
+        let url = Factory::default().parse(&url).unwrap();
         url.with_path(&format!("/{}", self.name))
             .with_secrets()
             .to_owned()
