@@ -1,5 +1,9 @@
 //! Content cut into chunks that are checked one by one: where each lies, and how long the plain bytes are.
 
+pub(crate) mod format;
+pub(crate) mod objects;
+mod upload;
+
 use std::ops::Range;
 
 use storage_core::{Error, ErrorKind, Result};
@@ -34,11 +38,16 @@ impl Geometry {
                 ),
             ));
         }
-        Ok(Self {
+        Ok(Self::known(header, chunk_log2, proof))
+    }
+
+    /// The layout with a chunk size this crate chose.
+    pub(crate) const fn known(header: u64, chunk_log2: u8, proof: u64) -> Self {
+        Self {
             header,
             chunk: 1 << chunk_log2,
             proof,
-        })
+        }
     }
 
     /// Bytes in the header.
@@ -99,6 +108,16 @@ impl Geometry {
         let at = |number: u64| self.header + number * (self.chunk + self.proof);
         at(chunks.start)..at(chunks.end).min(self.stored(plain))
     }
+}
+
+/// A length this machine can hold in memory.
+pub(crate) fn addressable(length: u64) -> Result<usize> {
+    usize::try_from(length).map_err(|_| {
+        Error::new(
+            ErrorKind::LimitExceeded,
+            "it is larger than this machine can hold in memory",
+        )
+    })
 }
 
 #[cfg(test)]

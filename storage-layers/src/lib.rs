@@ -18,17 +18,29 @@
 #![deny(clippy::missing_trait_methods)]
 
 mod call;
-#[cfg(feature = "encryption")]
+#[cfg(feature = "checksum")]
+mod checksum;
+#[cfg(any(feature = "checksum", feature = "encryption"))]
 pub mod chunked;
+#[cfg(feature = "compression")]
+mod compress;
 #[cfg(feature = "compression")]
 pub mod compression;
 #[cfg(feature = "encryption")]
 pub mod encryption;
+#[cfg(any(feature = "checksum", feature = "compression", feature = "encryption"))]
+mod entries;
 mod forward;
+#[cfg(any(feature = "checksum", feature = "compression", feature = "encryption"))]
+mod heavy;
 mod read_only;
 mod timeout;
 mod writer;
 
 pub use self::call::{Operation, OperationClass};
+#[cfg(feature = "checksum")]
+pub use self::checksum::Checksum;
+#[cfg(feature = "compression")]
+pub use self::compress::Compress;
 pub use self::read_only::ReadOnly;
 pub use self::timeout::{Timeout, TimeoutOptions};

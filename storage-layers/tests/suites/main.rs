@@ -1,6 +1,10 @@
 //! Every layer held to the contract: the whole suite runs over each, on the reference adapter in memory, and over those of bytes also
 //! under the overlay.
 
+#[cfg(feature = "checksum")]
+mod checksum;
+#[cfg(feature = "compression")]
+mod compress;
 mod read_only;
 mod timeout;
 
@@ -12,10 +16,13 @@ use libtest_mimic::{Arguments, Trial};
 use storage_core::{Memory, MemoryBackend, Overlay, StorageAdapter, StorageBackend};
 
 fn main() -> ExitCode {
-    let trials = [read_only::trials(), timeout::trials()]
-        .into_iter()
-        .flatten()
-        .collect();
+    #[allow(unused_mut, reason = "features add to them")]
+    let mut trials = vec![read_only::trials(), timeout::trials()];
+    #[cfg(feature = "checksum")]
+    trials.push(checksum::trials());
+    #[cfg(feature = "compression")]
+    trials.push(compress::trials());
+    let trials = trials.into_iter().flatten().collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
