@@ -18,80 +18,100 @@ pub(crate) trait Around: Send + Sync + std::fmt::Debug + 'static {
     ) -> impl Future<Output = Result<R>> + Send + 'a;
 }
 
-/// One operation of the contract.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum Operation {
+macro_rules! operations {
+    ($($(#[$doc:meta])* $name:ident $text:literal,)*) => {
+        /// One operation of the contract.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum Operation {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Operation {
+            /// Every operation, in alphabetical order.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// Its name in text, such as `delete-document`: in labels, logs and options.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                }
+            }
+        }
+    };
+}
+
+operations! {
     /// `abort` of a writer
-    AbortWrite,
+    AbortWrite "abort-write",
     /// `append`
-    Append,
+    Append "append",
     /// `close`
-    Close,
+    Close "close",
     /// `close_log`
-    CloseLog,
+    CloseLog "close-log",
     /// `collections`
-    Collections,
+    Collections "collections",
     /// `commit`
-    Commit,
+    Commit "commit",
     /// `copy`
-    Copy,
+    Copy "copy",
     /// `count`
-    Count,
+    Count "count",
     /// `delete`
-    Delete,
+    Delete "delete",
     /// `delete_document`
-    DeleteDocument,
+    DeleteDocument "delete-document",
     /// `delete_log`
-    DeleteLog,
+    DeleteLog "delete-log",
     /// `delete_many`
-    DeleteMany,
+    DeleteMany "delete-many",
     /// `drop_index`
-    DropIndex,
+    DropIndex "drop-index",
     /// `ensure_index`
-    EnsureIndex,
+    EnsureIndex "ensure-index",
     /// `explain`
-    Explain,
+    Explain "explain",
     /// `find`
-    Find,
+    Find "find",
     /// `finish` of a writer
-    FinishWrite,
+    FinishWrite "finish-write",
     /// `get`
-    Get,
+    Get "get",
     /// `get_many`
-    GetMany,
+    GetMany "get-many",
     /// `health`
-    Health,
+    Health "health",
     /// `indexes`
-    Indexes,
+    Indexes "indexes",
     /// `index_stats`
-    IndexStats,
+    IndexStats "index-stats",
     /// `list`
-    List,
+    List "list",
     /// `logs`
-    Logs,
+    Logs "logs",
     /// `open_writer`
-    OpenWriter,
+    OpenWriter "open-writer",
     /// `presign`
-    Presign,
+    Presign "presign",
     /// `put`
-    Put,
+    Put "put",
     /// `put_many`
-    PutMany,
+    PutMany "put-many",
     /// `read`
-    Read,
+    Read "read",
     /// `read_log`
-    ReadLog,
+    ReadLog "read-log",
     /// `rebuild_index`
-    RebuildIndex,
+    RebuildIndex "rebuild-index",
     /// `stat`
-    Stat,
+    Stat "stat",
     /// `sweep`
-    Sweep,
+    Sweep "sweep",
     /// `write`
-    Write,
+    Write "write",
     /// `write` of a writer
-    WritePart,
+    WritePart "write-part",
 }
 
 /// What kind of work an operation is, for options that hold for many.
@@ -109,47 +129,6 @@ pub enum OperationClass {
 }
 
 impl Operation {
-    /// Its name in text, such as `delete-document`: in labels, logs and options.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::AbortWrite => "abort-write",
-            Self::Append => "append",
-            Self::Close => "close",
-            Self::CloseLog => "close-log",
-            Self::Collections => "collections",
-            Self::Commit => "commit",
-            Self::Copy => "copy",
-            Self::Count => "count",
-            Self::Delete => "delete",
-            Self::DeleteDocument => "delete-document",
-            Self::DeleteLog => "delete-log",
-            Self::DeleteMany => "delete-many",
-            Self::DropIndex => "drop-index",
-            Self::EnsureIndex => "ensure-index",
-            Self::Explain => "explain",
-            Self::Find => "find",
-            Self::FinishWrite => "finish-write",
-            Self::Get => "get",
-            Self::GetMany => "get-many",
-            Self::Health => "health",
-            Self::IndexStats => "index-stats",
-            Self::Indexes => "indexes",
-            Self::List => "list",
-            Self::Logs => "logs",
-            Self::OpenWriter => "open-writer",
-            Self::Presign => "presign",
-            Self::Put => "put",
-            Self::PutMany => "put-many",
-            Self::Read => "read",
-            Self::ReadLog => "read-log",
-            Self::RebuildIndex => "rebuild-index",
-            Self::Stat => "stat",
-            Self::Sweep => "sweep",
-            Self::Write => "write",
-            Self::WritePart => "write-part",
-        }
-    }
-
     /// What kind of work it is.
     pub const fn class(self) -> OperationClass {
         match self {
@@ -214,6 +193,8 @@ pub(crate) struct Call {
     pub(crate) sent: u64,
     /// Whether doing it twice is the same as once, whatever others do in between.
     pub(crate) repeatable: bool,
+    /// Whether it replaces or removes whatever is there.
+    pub(crate) overwrites: bool,
 }
 
 /// What is named. Names are shared, so this costs no copy.
@@ -233,6 +214,7 @@ impl Call {
             target: Target::Nothing,
             sent: 0,
             repeatable: !operation.changes(),
+            overwrites: false,
         }
     }
 
@@ -263,10 +245,26 @@ impl Call {
         }
     }
 
+    pub(crate) fn overwrites_if(self, overwrites: bool) -> Self {
+        Self { overwrites, ..self }
+    }
+
     pub(crate) fn repeatable_if(self, repeatable: bool) -> Self {
         Self {
             repeatable: self.repeatable || repeatable,
             ..self
+        }
+    }
+}
+
+impl std::fmt::Display for Target {
+    /// As a person would name it: `notes/a.txt`, `users/ada`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Collection(name) | Self::Log(name) => write!(f, "{name}"),
+            Self::Document(collection, id) => write!(f, "{collection}/{id}"),
+            Self::Nothing => Ok(()),
+            Self::Object(_, key) => write!(f, "{key}"),
         }
     }
 }

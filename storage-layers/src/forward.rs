@@ -4,7 +4,8 @@
 //!
 //! - `forward! { inner: read, stat, list }` hands these calls to the field `inner` as they are, at the price of one call;
 //! - `around! { inner: read, stat, list }` hands them to [`Around::around`](crate::call::Around), with a
-//!   [`Call`](crate::call::Call) that says what each is about.
+//!   [`Call`](crate::call::Call) that says what each is about;
+//! - `repeat! { inner: read, stat, list }` hands them to an inherent `repeat`, which may make the call more than once.
 //!
 //! `inner` is an `Arc`, so that `open_writer` can be passed on. What is forgotten is refused by
 //! `clippy::missing_trait_methods`. `#[async_trait]` does not see into macros, so the methods are spelled here as it would spell them.
@@ -20,6 +21,13 @@ macro_rules! forward {
 macro_rules! around {
     ($inner:ident: $($method:ident),+ $(,)?) => {
         $($crate::forward::method! { $method, around $inner })+
+    };
+}
+
+/// Passes calls on through `self.repeat`, as something that can be done again: `repeat! { inner: read, stat }`.
+macro_rules! repeat {
+    ($inner:ident: $($method:ident),+ $(,)?) => {
+        $($crate::forward::method! { $method, repeat $inner })+
     };
 }
 
@@ -70,7 +78,9 @@ macro_rules! method {
         $crate::forward::body! { $how $inner
             write['key](area: storage_core::Area, key: &'key storage_core::Key, bytes: bytes::Bytes, request: storage_core::WriteRequest)
                 -> storage_core::Version;
-            Call::object(Operation::Write, area, key).sends(bytes.len()) }
+            Call::object(Operation::Write, area, key)
+                .sends(bytes.len())
+                .overwrites_if(request.condition == storage_core::Condition::Always) }
     };
     (stat, $how:ident $inner:ident) => {
         $crate::forward::body! { $how $inner
@@ -80,7 +90,7 @@ macro_rules! method {
     (delete, $how:ident $inner:ident) => {
         $crate::forward::body! { $how $inner
             delete['key](area: storage_core::Area, key: &'key storage_core::Key, request: storage_core::DeleteRequest) -> ();
-            Call::object(Operation::Delete, area, key) }
+            Call::object(Operation::Delete, area, key).overwrites_if(request.if_version.is_none()) }
     };
     (list, $how:ident $inner:ident) => {
         $crate::forward::body! { $how $inner
@@ -91,7 +101,7 @@ macro_rules! method {
         $crate::forward::body! { $how $inner
             copy['from, 'to](area: storage_core::Area, from: &'from storage_core::Key, to: &'to storage_core::Key, request: storage_core::WriteRequest)
                 -> Option<storage_core::Version>;
-            Call::object(Operation::Copy, area, to) }
+            Call::object(Operation::Copy, area, to).overwrites_if(request.condition == storage_core::Condition::Always) }
     };
     (delete_many, $how:ident $inner:ident) => {
         $crate::forward::body! { $how $inner
@@ -113,7 +123,9 @@ macro_rules! method {
     (put, $how:ident $inner:ident) => {
         $crate::forward::body! { $how $inner
             put['name](collection: &'name storage_core::Name, request: storage_core::PutRequest) -> storage_core::Version;
-            Call::document(Operation::Put, collection, &request.id).sends(request.body.as_bytes().len()) }
+            Call::document(Operation::Put, collection, &request.id)
+                .sends(request.body.as_bytes().len())
+                .overwrites_if(request.condition == storage_core::Condition::Always) }
     };
     (get, $how:ident $inner:ident) => {
         $crate::forward::body! { $how $inner
@@ -250,6 +262,13 @@ macro_rules! work {
         let call = $call;
         Box::pin($self.around(call, $self.$inner.$method($($argument),*)))
     }};
+    (repeat $self:ident $inner:ident $method:ident($($argument:ident),*); $call:expr) => {{
+        use $crate::call::{Call, Operation};
+        let call = $call;
+        // Of a reference the reference is cloned, of a request the request.
+        let work = move || $self.$inner.$method($(Clone::clone(&$argument)),*);
+        Box::pin($self.repeat(call, work))
+    }};
 }
 
-pub(crate) use {around, body, forward, method, work};
+pub(crate) use {around, body, forward, method, repeat, work};

@@ -30,11 +30,19 @@ pub mod compression;
 pub mod encryption;
 #[cfg(any(feature = "checksum", feature = "compression", feature = "encryption"))]
 mod entries;
+mod fault;
 mod forward;
 #[cfg(any(feature = "checksum", feature = "compression", feature = "encryption"))]
 mod heavy;
+#[cfg(feature = "metrics")]
+pub mod metrics;
+mod namespace;
+mod outcome;
+mod quota;
 mod read_only;
+mod retry;
 mod timeout;
+mod trace;
 mod writer;
 
 pub use self::call::{Operation, OperationClass};
@@ -42,5 +50,12 @@ pub use self::call::{Operation, OperationClass};
 pub use self::checksum::Checksum;
 #[cfg(feature = "compression")]
 pub use self::compress::Compress;
+pub use self::fault::{Fault, FaultAction, FaultPlan, FaultRule};
+#[cfg(feature = "metrics")]
+pub use self::metrics::Metrics;
+pub use self::namespace::Namespace;
+pub use self::quota::{Quota, QuotaLimits, QuotaOptions, Usage};
 pub use self::read_only::ReadOnly;
+pub use self::retry::{Retry, RetryOptions, RetryStats};
 pub use self::timeout::{Timeout, TimeoutOptions};
+pub use self::trace::Trace;

@@ -16,7 +16,7 @@ use crate::forward::{around, forward};
 /// something says `Unknown`, for what is below may have done it, or may still. Both say that a later try makes sense. A call that ran
 /// out is dropped, and by the contract a dropped call happens whole or not at all.
 ///
-/// It costs a timer a call. It belongs below the retries, so that each attempt has its own time; a bound over all of them is
+/// It costs a timer a call. It belongs below [`Retry`](crate::Retry), so that each attempt has its own time; a bound over all of them is
 /// the retry's deadline.
 ///
 /// `close` has no bound: it waits for what is under way, and giving up on it would lose that.

@@ -1,11 +1,15 @@
 //! Every layer held to the contract: the whole suite runs over each, on the reference adapter in memory, and over those of bytes also
 //! under the overlay.
 
+mod bounded;
 #[cfg(feature = "checksum")]
 mod checksum;
 #[cfg(feature = "compression")]
 mod compress;
+mod everywhere;
+mod opened;
 mod read_only;
+mod retry;
 mod timeout;
 
 use std::process::ExitCode;
@@ -16,12 +20,17 @@ use libtest_mimic::{Arguments, Trial};
 use storage_core::{Memory, MemoryBackend, Overlay, StorageAdapter, StorageBackend};
 
 fn main() -> ExitCode {
-    #[allow(unused_mut, reason = "features add to them")]
-    let mut trials = vec![read_only::trials(), timeout::trials()];
-    #[cfg(feature = "checksum")]
-    trials.push(checksum::trials());
-    #[cfg(feature = "compression")]
-    trials.push(compress::trials());
+    let trials = [
+        bounded::trials(),
+        #[cfg(feature = "checksum")]
+        checksum::trials(),
+        #[cfg(feature = "compression")]
+        compress::trials(),
+        everywhere::trials(),
+        read_only::trials(),
+        retry::trials(),
+        timeout::trials(),
+    ];
     let trials = trials.into_iter().flatten().collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
