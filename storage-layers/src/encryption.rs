@@ -17,7 +17,8 @@
 //! |---|---|
 //! | get key material from somewhere | [`KeyProvider`] |
 //! | hold keys, one of them active | [`Keyring`] |
-//! //! | seal and open a value | [`Keyring::seal`], [`Keyring::open`] |
+//! | keep keys on the medium, sealed under a root key | [`Keystore`] |
+//! | seal and open a value | [`Keyring::seal`], [`Keyring::open`] |
 //! | seal and open a stream, or a range | [`Sealer`], [`Opener`], [`Geometry`](crate::chunked::Geometry) |
 //! | give an entry a key that can be destroyed | [`Key::wrap`], [`Key::unwrap`] |
 //!
@@ -35,15 +36,19 @@ mod context;
 mod header;
 mod key;
 mod keyring;
+mod keystore;
 mod passphrase;
 mod provider;
 mod seal;
 mod suite;
 
 pub use self::context::{Context, Kind};
+pub(crate) use self::header::not_sealed;
 pub use self::header::{HEADER_BYTES, Header, is_sealed};
 pub use self::key::{Key, KeyId};
 pub use self::keyring::{KeyState, Keyring};
+pub(crate) use self::keystore::plain_data;
+pub use self::keystore::{KeyInfo, Keystore};
 pub use self::passphrase::PassphraseParameters;
 pub use self::provider::KeyProvider;
 pub use self::seal::{Opener, Sealer, TAG_BYTES, sealed_geometry};

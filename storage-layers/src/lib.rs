@@ -27,6 +27,8 @@ mod compress;
 #[cfg(feature = "compression")]
 pub mod compression;
 #[cfg(feature = "encryption")]
+mod encrypt;
+#[cfg(feature = "encryption")]
 pub mod encryption;
 #[cfg(any(feature = "checksum", feature = "compression", feature = "encryption"))]
 mod entries;
@@ -50,6 +52,8 @@ pub use self::call::{Operation, OperationClass};
 pub use self::checksum::Checksum;
 #[cfg(feature = "compression")]
 pub use self::compress::Compress;
+#[cfg(feature = "encryption")]
+pub use self::encrypt::{Encrypt, EncryptOptions, Fields, References, ResealReport};
 pub use self::fault::{Fault, FaultAction, FaultPlan, FaultRule};
 #[cfg(feature = "metrics")]
 pub use self::metrics::Metrics;

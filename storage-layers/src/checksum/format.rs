@@ -152,6 +152,7 @@ fn corrupt(problem: &'static str) -> Error {
 }
 
 #[cfg(test)]
+#[allow(clippy::cast_possible_truncation, reason = "small numbers")]
 mod tests {
     use bytes::Bytes;
     use storage_core::{Area, Key};

@@ -240,11 +240,8 @@ impl Layout {
         if place.end - place.start != stored.len() as u64 {
             return Err(corrupt("it was cut short"));
         }
-        let mut out = Vec::with_capacity(
-            (blocks.end - blocks.start)
-                .saturating_mul(BLOCK_BYTES)
-                .min(self.footer.plain as usize),
-        );
+        let whole = usize::try_from(self.footer.plain).unwrap_or(usize::MAX);
+        let mut out = Vec::with_capacity((blocks.end - blocks.start).saturating_mul(BLOCK_BYTES).min(whole));
         for number in blocks {
             let Some((codec, at)) = self.blocks.get(number) else {
                 return Err(corrupt("its table was cut short"));
@@ -276,6 +273,7 @@ fn corrupt(problem: &'static str) -> Error {
 }
 
 #[cfg(test)]
+#[allow(clippy::cast_possible_truncation, reason = "small numbers")]
 mod tests {
     use proptest::prelude::*;
 

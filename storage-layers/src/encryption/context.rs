@@ -48,6 +48,8 @@ pub struct Context<'a> {
     pub collection: &'a str,
     /// Its key, id or name.
     pub name: &'a str,
+    /// What lies beside it and must not be changed either.
+    pub beside: &'a [u8],
 }
 
 impl<'a> Context<'a> {
@@ -59,6 +61,7 @@ impl<'a> Context<'a> {
             kind,
             collection: "",
             name,
+            beside: b"",
         }
     }
 
@@ -83,15 +86,23 @@ impl<'a> Context<'a> {
         self
     }
 
+    /// With these bytes beside it.
+    #[must_use]
+    pub const fn beside(mut self, beside: &'a [u8]) -> Self {
+        self.beside = beside;
+        self
+    }
+
     /// The associated data: every field with its length before it, so that no two contexts give the same bytes.
     pub(super) fn associated(&self, header: &[u8]) -> Vec<u8> {
-        let fields: [&[u8]; 7] = [
+        let fields: [&[u8]; 8] = [
             b"storage-layers sealed 1",
             self.store,
             self.namespace.as_bytes(),
             self.kind.as_bytes(),
             self.collection.as_bytes(),
             self.name.as_bytes(),
+            self.beside,
             header,
         ];
         let length = fields.iter().map(|field| field.len() + 8).sum();

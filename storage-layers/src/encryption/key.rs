@@ -171,6 +171,24 @@ impl Key {
         Ok(key)
     }
 
+    /// A keyed hash of a field's value, for indexes that answer equality only: 128 bits.
+    pub(crate) fn blind(&self, parts: &[&[u8]]) -> [u8; 16] {
+        let mut message: Vec<u8> = Vec::new();
+        for part in parts {
+            message.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            message.extend_from_slice(part);
+        }
+        let mut out = Zeroizing::new([0; 64]);
+        expand(
+            &self.0.extracted,
+            &[b"storage-layers blind index\0", &message],
+            &mut out,
+        );
+        let mut short = [0; 16];
+        short.copy_from_slice(&out[..16]);
+        short
+    }
+
     /// What seals one value, and what commits to this key.
     pub(super) fn of_value(&self, suite: Suite, salt: &[u8; 32]) -> ValueKeys {
         let mut both = Zeroizing::new([0; 64]);

@@ -8,13 +8,14 @@ use storage_core::{Error, Result};
 
 /// Which cipher seals the chunks. HKDF-SHA-512 derives the keys in either.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Suite {
     /// AES-256-GCM: the fastest wherever the processor has instructions for it, which is nearly everywhere.
     #[default]
+    #[serde(rename = "aes-256-gcm")]
     Aes256Gcm,
     /// ChaCha20-Poly1305: for processors without them.
+    #[serde(rename = "chacha20-poly1305")]
     Chacha20Poly1305,
 }
 

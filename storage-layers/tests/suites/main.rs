@@ -6,6 +6,8 @@ mod bounded;
 mod checksum;
 #[cfg(feature = "compression")]
 mod compress;
+#[cfg(all(feature = "checksum", feature = "compression", feature = "encryption"))]
+mod encrypt;
 mod everywhere;
 mod opened;
 mod read_only;
@@ -26,6 +28,8 @@ fn main() -> ExitCode {
         checksum::trials(),
         #[cfg(feature = "compression")]
         compress::trials(),
+        #[cfg(all(feature = "checksum", feature = "compression", feature = "encryption"))]
+        encrypt::trials(),
         everywhere::trials(),
         read_only::trials(),
         retry::trials(),

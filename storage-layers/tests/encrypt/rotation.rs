@@ -1,0 +1,189 @@
+//! New keys, and what was sealed under old ones.
+
+use std::sync::Arc;
+
+use conformance_tests::{Fault, Faulty};
+use storage_core::bson::{Document, doc};
+use storage_core::{Capability, ErrorKind, Memory, Storage, StorageAdapter};
+use storage_layers::Encrypt;
+use storage_layers::encryption::{KeyId, KeyState};
+
+use super::{open, options};
+
+async fn fill(storage: &Storage) {
+    for n in 0..20 {
+        storage
+            .objects()
+            .write(format!("o/{n}"), format!("object {n}"))
+            .await
+            .unwrap();
+        let documents = storage.collection::<Document>(format!("c{}", n % 3));
+        documents.put(format!("d{n}"), &doc! { "n": n }).await.unwrap();
+    }
+    // Larger than what a copy holds at a time.
+    storage
+        .objects()
+        .write("large", vec![7; 9 * 1024 * 1024])
+        .await
+        .unwrap();
+}
+
+async fn check(storage: &Storage) {
+    for n in 0..20 {
+        let object = storage.objects().read(format!("o/{n}")).await.unwrap().unwrap();
+        assert_eq!(object, format!("object {n}"));
+        let documents = storage.collection::<Document>(format!("c{}", n % 3));
+        assert_eq!(
+            documents.get(format!("d{n}")).await.unwrap().unwrap().value,
+            doc! { "n": i64::from(n) }
+        );
+    }
+    assert!(storage.objects().read("large").await.unwrap().unwrap() == vec![7; 9 * 1024 * 1024]);
+}
+
+async fn under(layer: &Encrypt<Memory>, key: KeyId) -> u64 {
+    let references = layer
+        .references(storage_core::Storage::new(Memory::new()).now())
+        .await
+        .unwrap();
+    assert_eq!(references.unreadable, 0);
+    references.keys.get(&key).copied().unwrap_or(0)
+}
+
+#[tokio::test]
+async fn everything_is_sealed_anew_and_the_old_key_can_then_be_destroyed() {
+    let memory = Memory::new();
+    let layer = open(&memory).await;
+    let storage = Storage::new(open(&memory).await);
+    fill(&storage).await;
+    let now = storage.now();
+    let old = layer.keys().await.unwrap()[0].id;
+    let refused = layer.destroy_key(old, now).await.unwrap_err();
+    assert_eq!(
+        refused.kind(),
+        ErrorKind::InvalidArgument,
+        "something is sealed under it"
+    );
+    let new = layer.rotate().await.unwrap();
+    assert_eq!((under(&layer, old).await, under(&layer, new).await), (41, 0));
+    // The other handle learns of the new key when it meets it.
+    Storage::new(open(&memory).await)
+        .objects()
+        .write("o/0", "object 0")
+        .await
+        .unwrap();
+    check(&storage).await;
+    let report = layer.reseal(now).await.unwrap();
+    assert_eq!((report.objects, report.documents, report.overtaken), (20, 20, 0));
+    assert_eq!((under(&layer, old).await, under(&layer, new).await), (0, 41));
+    check(&storage).await;
+    layer.destroy_key(old, now).await.unwrap();
+    let states: Vec<_> = layer.keys().await.unwrap().iter().map(|key| key.state).collect();
+    assert_eq!(states, [KeyState::Destroyed, KeyState::Active]);
+    check(&Storage::new(open(&memory).await)).await;
+    let again = layer.reseal(now).await.unwrap();
+    assert_eq!((again.objects, again.documents), (0, 0), "nothing is left to do");
+}
+
+#[tokio::test]
+async fn entries_of_logs_keep_their_key_and_so_keep_it_from_being_destroyed() {
+    let memory = Memory::new();
+    let layer = open(&memory).await;
+    let storage = Storage::new(open(&memory).await);
+    storage.log("l").append("entry").await.unwrap();
+    let old = layer.keys().await.unwrap()[0].id;
+    layer.rotate().await.unwrap();
+    layer.reseal(storage.now()).await.unwrap();
+    let refused = layer.destroy_key(old, storage.now()).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::InvalidArgument);
+    assert_eq!(
+        storage.log("l").read(0, 1).await.unwrap().entries[0].bytes,
+        "entry"
+    );
+    storage.log("l").delete().await.unwrap();
+    layer.destroy_key(old, storage.now()).await.unwrap();
+}
+
+/// The process dies at every call in turn; another goes on. Nothing is lost whenever that is.
+#[tokio::test]
+async fn work_that_was_cut_short_anywhere_goes_on() {
+    for fault in [Fault::BeforeTheCall, Fault::AfterTheCall] {
+        let mut at = 0;
+        loop {
+            let memory = Memory::new();
+            let layer = open(&memory).await;
+            let storage = Storage::new(open(&memory).await);
+            for n in 0..3 {
+                storage.objects().write(format!("o/{n}"), "x").await.unwrap();
+                storage
+                    .collection::<Document>("c")
+                    .put(format!("d{n}"), &doc! { "n": n })
+                    .await
+                    .unwrap();
+            }
+            layer.rotate().await.unwrap();
+            let adapter: Arc<dyn StorageAdapter> = Arc::new(memory.clone());
+            let faulty = Arc::new(Faulty::new(adapter, at, fault));
+            let dying = Encrypt::open(Arc::clone(&faulty) as Arc<dyn StorageAdapter>, options(7)).await;
+            let finished = match dying {
+                Ok(dying) => dying.reseal(storage.now()).await.is_ok(),
+                Err(_) => false,
+            };
+            let next = open(&memory).await;
+            next.reseal(storage.now()).await.unwrap();
+            let new = next.keys().await.unwrap()[1].id;
+            assert_eq!(under(&next, new).await, 6, "{fault:?} at {at}");
+            for n in 0..3 {
+                assert_eq!(
+                    storage.objects().read(format!("o/{n}")).await.unwrap().unwrap(),
+                    "x"
+                );
+                assert!(
+                    storage
+                        .collection::<Document>("c")
+                        .get(format!("d{n}"))
+                        .await
+                        .unwrap()
+                        .is_some()
+                );
+            }
+            if finished && !faulty.was_reached() {
+                break;
+            }
+            at += 1;
+            assert!(at < 200, "it never ends");
+        }
+    }
+}
+
+#[tokio::test]
+async fn writers_are_not_overwritten() {
+    let memory = Memory::new();
+    let layer = Arc::new(open(&memory).await);
+    let storage = Storage::new(open(&memory).await);
+    assert!(
+        storage
+            .declaration()
+            .support(Capability::CompareAndSwap)
+            .is_present()
+    );
+    for n in 0..200 {
+        storage.objects().write(format!("o/{n}"), "old").await.unwrap();
+    }
+    layer.rotate().await.unwrap();
+    let work = tokio::spawn({
+        let (layer, now) = (Arc::clone(&layer), storage.now());
+        async move { layer.reseal(now).await }
+    });
+    for n in (0..200).rev() {
+        storage.objects().write(format!("o/{n}"), "new").await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    work.await.unwrap().unwrap();
+    for n in 0..200 {
+        assert_eq!(
+            storage.objects().read(format!("o/{n}")).await.unwrap().unwrap(),
+            "new"
+        );
+    }
+}
