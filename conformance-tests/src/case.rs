@@ -79,6 +79,7 @@ pub type Verdict = Result<(), Failure>;
 pub struct Failure {
     message: String,
     at: &'static Location<'static>,
+    inconclusive: bool,
 }
 
 impl Failure {
@@ -88,7 +89,22 @@ impl Failure {
         Self {
             message: message.into(),
             at: Location::caller(),
+            inconclusive: false,
         }
+    }
+
+    /// The case cannot tell whether the law holds: no pass, and no fault of the adapter either.
+    #[track_caller]
+    pub fn inconclusive(message: impl Into<String>) -> Self {
+        Self {
+            inconclusive: true,
+            ..Self::new(message)
+        }
+    }
+
+    /// Whether it is only that the case cannot tell.
+    pub const fn is_inconclusive(&self) -> bool {
+        self.inconclusive
     }
 
     /// The same failure, with where it was seen in front.
@@ -107,10 +123,7 @@ impl From<Error> for Failure {
             message.push_str(&format!(": {cause}"));
             source = cause.source();
         }
-        Self {
-            message,
-            at: Location::caller(),
-        }
+        Self::new(message)
     }
 }
 

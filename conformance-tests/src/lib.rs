@@ -50,11 +50,14 @@
 //!
 //! [`differential`] plays random operations on an adapter and on the reference and compares every answer.
 //!
-//! A program runs a [`Plan`] with [`run`] and gets a [`Report`], as text, JSON or Markdown. A failure that is known is given a
+//! A program runs a [`Plan`] with [`run`] and gets a [`Report`], as text, JSON, JUnit's XML or Markdown; [`matrix`] puts several side
+//! by side. [`expected!`](crate::expected!) compares what the suite asks with a list that is checked in, so that a case that is lost
+//! shows. A failure that is known is given a
 //! [`Waiver`] with a reason and a day it ends on; the case still runs, and fails the run once it passes.
 
 #![deny(dead_code)]
 
+mod abandon;
 mod case;
 mod cases;
 mod catalogue;
@@ -63,6 +66,7 @@ mod context;
 mod date;
 pub mod differential;
 mod digest;
+mod expected;
 mod faulty;
 mod harness;
 mod history;
@@ -70,6 +74,7 @@ mod in_memory;
 mod plan;
 pub mod processes;
 mod random;
+mod register;
 mod registry;
 mod report;
 mod runner;
@@ -86,14 +91,15 @@ pub use self::case::{Case, Failure, Tier, Verdict};
 pub use self::catalogue::catalogue;
 pub use self::clock::TestClock;
 pub use self::context::{Ctx, Points};
+pub use self::expected::check_expected;
 pub use self::faulty::{Fault, Faulty};
 pub use self::harness::{Harness, Label, Place, Waiver};
 pub use self::in_memory::InMemory;
 pub use self::plan::Plan;
 pub use self::random::Random;
 pub use self::registry::case;
-pub use self::report::{CaseReport, Outcome, Report, SCHEMA};
-pub use self::runner::{run, run_one, run_test};
+pub use self::report::{CaseReport, Level, Outcome, Profile, Report, SCHEMA, matrix};
+pub use self::runner::{run, run_on_a_runtime, run_one, run_test};
 pub use self::struck::{Struck, struck};
 pub use self::suite::Suite;
 #[cfg(feature = "trials")]

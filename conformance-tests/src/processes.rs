@@ -1,4 +1,5 @@
-//! Several processes on one place: two that hammer it at once, and one that is killed at random moments.
+//! Several processes on one place: two that hammer it at once, one that is killed at random moments, and three, one of them killed,
+//! whose history must have an order.
 //!
 //! A lane is a plain `#[test]` that starts its own test program again as child processes, so a backend needs only a function that
 //! opens a directory:
@@ -17,11 +18,17 @@
 //! fn kill_9_loses_nothing_acknowledged() {
 //!     Lane::new("kill_9_loses_nothing_acknowledged", open).kill(300);
 //! }
+//!
+//! #[test]
+//! fn what_three_processes_did_has_an_order() {
+//!     Lane::new("what_three_processes_did_has_an_order", open).histories(20);
+//! }
 //! ```
 
 #![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
 
 mod hammer;
+mod histories;
 mod kill;
 mod work;
 

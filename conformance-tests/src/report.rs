@@ -1,13 +1,20 @@
 //! [`Report`]: how a run went, for people and for programs.
 
+mod junit;
+mod matrix;
+mod profile;
 mod text;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use storage_core::{Capability, Declaration, Support};
 
 use crate::case::Tier;
 use crate::harness::Label;
+
+pub use self::matrix::matrix;
+pub use self::profile::{Level, Profile};
 
 /// The schema of the JSON form. A program that reads reports refuses any other.
 pub const SCHEMA: &str = "conformance-tests/1";
@@ -24,6 +31,9 @@ pub struct Report {
     pub label: Label,
     /// What the adapter declares, as JSON.
     pub declaration: serde_json::Value,
+    /// Each capability by its name: `native`, `emulated` or `absent`.
+    #[serde(default)]
+    pub capabilities: BTreeMap<String, String>,
     /// What random choices began from.
     pub seed: u64,
     /// Each case that was run, in the order of the catalogue.
@@ -82,6 +92,11 @@ pub enum Outcome {
         /// Why it was to fail.
         reason: String,
     },
+    /// The case could not tell, which is no pass.
+    Inconclusive {
+        /// Why.
+        message: String,
+    },
     /// It took too long.
     TimedOut {
         /// How long it was given.
@@ -108,6 +123,7 @@ impl Outcome {
             Self::Fail { .. } => "fail",
             Self::Waived { .. } => "waived",
             Self::UnexpectedPass { .. } => "unexpected-pass",
+            Self::Inconclusive { .. } => "inconclusive",
             Self::TimedOut { .. } => "timed-out",
             Self::HarnessError { .. } => "harness-error",
         }
@@ -118,7 +134,9 @@ impl Outcome {
         match self {
             Self::Pass => String::new(),
             Self::Refused { capabilities } => format!("not declared: {}", capabilities.join(", ")),
-            Self::Fail { message } | Self::HarnessError { message } => message.clone(),
+            Self::Fail { message } | Self::Inconclusive { message } | Self::HarnessError { message } => {
+                message.clone()
+            }
             Self::Waived {
                 reason,
                 issue,
@@ -137,10 +155,42 @@ impl Report {
             suite: env!("CARGO_PKG_VERSION").to_owned(),
             label,
             declaration: serde_json::Value::Null,
+            capabilities: BTreeMap::new(),
             seed,
             cases: Vec::new(),
             aborted: None,
         }
+    }
+
+    /// Takes up what the adapter declares.
+    pub(crate) fn declare(&mut self, declaration: &Declaration) {
+        self.declaration = serde_json::to_value(declaration).unwrap_or_default();
+        let word = |support| match support {
+            Support::Native => "native",
+            Support::Absent => "absent",
+            // Correct at a cost, whatever new word says so.
+            _ => "emulated",
+        };
+        let all = Capability::ALL.iter().map(|capability| {
+            let support = declaration.support(*capability);
+            (capability.as_str().to_owned(), word(support).to_owned())
+        });
+        self.capabilities = all.collect();
+    }
+
+    /// Reads the JSON form back.
+    ///
+    /// # Errors
+    /// What is no report of [`SCHEMA`], with the reason.
+    pub fn from_json(text: &str) -> Result<Self, String> {
+        let report: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        if report.schema != SCHEMA {
+            return Err(format!(
+                "it is of the schema {:?}, and this program reads {SCHEMA:?}",
+                report.schema
+            ));
+        }
+        Ok(report)
     }
 
     /// Whether everything that was to run ran and is as it should be.

@@ -27,7 +27,7 @@ pub async fn run(
     let mut report = Report::new(harness.label(), plan.seed_value());
     match Ctx::open(Arc::clone(&harness), plan.seed_value()).await {
         Ok(ctx) => {
-            report.declaration = serde_json::to_value(ctx.declaration()).unwrap_or_default();
+            report.declare(ctx.declaration());
             if let Err(error) = ctx.clean_up().await {
                 report.aborted = Some(format!("the harness cannot clean up: failed to {error}"));
             }
@@ -98,12 +98,20 @@ pub async fn run_one(harness: impl Harness, id: &str) {
 /// # Panics
 /// When it fails.
 pub fn run_test<H: Harness>(harness: impl Future<Output = H>, id: &str) {
+    run_on_a_runtime(async { run_one(harness.await, id).await });
+}
+
+/// Runs a test on a runtime of its own, two threads wide.
+///
+/// # Panics
+/// When the test does.
+pub fn run_on_a_runtime(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build();
     let runtime = runtime.unwrap_or_else(|error| panic!("failed to start a runtime: {error}"));
-    runtime.block_on(async { run_one(harness.await, id).await });
+    runtime.block_on(test);
 }
 
 /// Runs a case, or what stands for it where something it needs is not declared.
@@ -214,6 +222,9 @@ async fn bounded(
 fn judged(verdict: Verdict) -> Outcome {
     match verdict {
         Ok(()) => Outcome::Pass,
+        Err(failure) if failure.is_inconclusive() => Outcome::Inconclusive {
+            message: failure.to_string(),
+        },
         Err(failure) => Outcome::Fail {
             message: failure.to_string(),
         },

@@ -8,3 +8,9 @@ use storage_core::{MemoryBackend, Overlay};
 conformance_tests::suite!(InMemory::new("overlay", |backend: MemoryBackend| {
     Arc::new(Overlay::new(backend))
 }));
+conformance_tests::expected!(
+    InMemory::new("overlay", |backend: MemoryBackend| Arc::new(Overlay::new(
+        backend
+    ))),
+    "tests/overlay.txt"
+);

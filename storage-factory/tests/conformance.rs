@@ -47,3 +47,7 @@ fn failed(error: std::io::Error) -> Error {
 }
 
 conformance_tests::suite!(Pairs(TempDir::new().expect("a temporary directory")));
+conformance_tests::expected!(
+    Pairs(TempDir::new().expect("a temporary directory")),
+    "tests/conformance.txt"
+);

@@ -34,3 +34,7 @@ impl Harness for Directories {
 }
 
 conformance_tests::suite!(Directories(TempDir::new().expect("a temporary directory")));
+conformance_tests::expected!(
+    Directories(TempDir::new().expect("a temporary directory")),
+    "tests/conformance.txt"
+);

@@ -24,6 +24,11 @@ fn kill_9_loses_nothing_acknowledged() {
     Lane::new("kill_9_loses_nothing_acknowledged", open).kill(300);
 }
 
+#[test]
+fn what_three_processes_did_has_an_order() {
+    Lane::new("what_three_processes_did_has_an_order", open).histories(20);
+}
+
 /// Whether this process is the one that looks, not one that works and is killed.
 fn is_looking() -> bool {
     std::env::var_os("CONFORMANCE_CHILD").is_none()
@@ -67,4 +72,21 @@ fn a_torn_object_is_noticed() {
 #[should_panic(expected = "log 0 is not what any of the operations")]
 fn a_lost_entry_is_noticed() {
     Lane::new("a_lost_entry_is_noticed", open_losing_entries).kill(30);
+}
+
+/// Puts a value into registers that nobody wrote, once all who work on them have ended.
+fn open_changing_registers(directory: PathBuf) -> Opening {
+    for round in 0..5 {
+        let register = directory.join(format!("processes/history/{round}/0%"));
+        if is_looking() && register.exists() {
+            std::fs::write(register, "7").expect("writes in place");
+        }
+    }
+    open(directory)
+}
+
+#[test]
+#[should_panic(expected = "no order explains")]
+fn a_value_nobody_wrote_is_noticed() {
+    Lane::new("a_value_nobody_wrote_is_noticed", open_changing_registers).histories(5);
 }

@@ -34,3 +34,4 @@ impl Harness for Files {
 }
 
 conformance_tests::suite!(Files(tempfile::tempdir().unwrap()));
+conformance_tests::expected!(Files(tempfile::tempdir().unwrap()), "tests/conformance.txt");

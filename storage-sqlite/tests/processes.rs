@@ -23,3 +23,8 @@ fn two_processes_lose_no_update() {
 fn kill_9_loses_nothing_acknowledged() {
     Lane::new("kill_9_loses_nothing_acknowledged", open).kill(300);
 }
+
+#[test]
+fn what_three_processes_did_has_an_order() {
+    Lane::new("what_three_processes_did_has_an_order", open).histories(20);
+}

@@ -10,13 +10,15 @@ use futures::future::join_all;
 use storage_core::{ErrorKind, Result, Storage};
 
 use self::cancel::*;
-use self::register::register_linearizable_per_key;
+use self::register::*;
 use crate::case::{Failure, Verdict, cases, ensure, ensure_eq};
 use crate::context::Ctx;
 use crate::settle::settled;
 
 cases! { concurrency:
     standard [] register_linearizable_per_key = "whatever four clients on two handles did to a key could have happened in one order, each call between its begin and its end";
+    standard [Documents] register_of_documents_linearizable = "the same of documents, whose deletes also say what was there";
+    standard [] register_with_calls_given_up = "the same when callers give up: a call whose end nobody learned happened once at any time since, or never";
     standard [] large_values_never_torn = "readers during overwrites see one version whole, on the same handle and another";
     standard [] readers_never_miss_during_overwrites = "an object that is overwritten again and again is there for every read, stat and listing";
     standard [] many_at_once_progress = "200 calls at once all end, and none of their writes is lost";

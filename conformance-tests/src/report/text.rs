@@ -75,7 +75,7 @@ impl Report {
         text
     }
 
-    fn title(&self) -> String {
+    pub(super) fn title(&self) -> String {
         if self.label.product.is_empty() {
             return self.label.backend.clone();
         }
@@ -84,7 +84,7 @@ impl Report {
 }
 
 /// Text that stays within its cell of a table.
-fn cell(text: &str) -> String {
+pub(super) fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace(['\n', '\r'], " ")
 }
 

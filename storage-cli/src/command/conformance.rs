@@ -1,22 +1,29 @@
 //! `storage conformance`: the public suites against any URL.
 
 mod harness;
+mod reports;
 
 use std::sync::Arc;
 
-use clap::{Args, ValueEnum};
-use conformance_tests::{CaseReport, Plan, Suite, Tier};
+use clap::{Args, Subcommand, ValueEnum};
+use conformance_tests::{CaseReport, Plan, Report, Suite, Tier};
+use storage_core::Capability;
 
 use self::harness::UrlHarness;
+use self::reports::{Matrix, ReportFile};
 use crate::failure::{Failure, Result};
 use crate::output::Output;
 use crate::session::Session;
 
 /// Every case gets a place of its own beside what the URL names: a directory in the directory, a file beside the file, a database
 /// or prefix with a suffix. Only places that were found empty are used, and they are removed again, whatever becomes of their
-/// cases. A run that is killed leaves some, with `conformance-` in their names. Exit 1 when a case fails.
+/// cases. A run that is killed leaves some, with `conformance-` in their names. Exit 1 when a case fails, or something required is
+/// not declared.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Conformance {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// What to test, such as fs:./scratch or sqlite:./scratch/app.db
     #[arg(required_unless_present = "list")]
     storage: Option<String>,
@@ -26,6 +33,12 @@ pub(crate) struct Conformance {
     /// The report as JSON
     #[arg(long)]
     json: bool,
+    /// Write the report into a file too: json=, junit=, md= or text= and its name
+    #[arg(long, value_name = "FORM=FILE")]
+    report: Vec<ReportFile>,
+    /// A capability that must be declared, such as atomic-batch; without it the run fails
+    #[arg(long, value_name = "CAPABILITY", value_parser = capability)]
+    require: Vec<Capability>,
     /// What to hold it to: the contract, or a store on top of it
     #[arg(long, value_parser = suite, default_value = Suite::Adapter.as_str())]
     suite: Suite,
@@ -43,6 +56,12 @@ pub(crate) struct Conformance {
     seed: u64,
 }
 
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Put reports side by side, as a Markdown table
+    Matrix(Matrix),
+}
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Depth {
     Smoke,
@@ -52,6 +71,9 @@ enum Depth {
 
 impl Conformance {
     pub(crate) async fn run(self, session: &Session, output: &mut Output) -> Result<()> {
+        if let Some(Command::Matrix(command)) = self.command {
+            return command.run(output);
+        }
         let mut plan = Plan::new()
             .suite(self.suite)
             .tier(self.tier.into())
@@ -77,13 +99,38 @@ impl Conformance {
         } else {
             output.line(&report)?;
         }
+        for file in &self.report {
+            file.write(&report)?;
+        }
         cleaned?;
-        if report.is_success() {
+        let missing = missing(&report, &self.require);
+        for capability in &missing {
+            eprintln!("required and not declared: {capability}");
+        }
+        if report.is_success() && missing.is_empty() {
             Ok(())
         } else {
             Err(Failure::Negative)
         }
     }
+}
+
+/// What is required and not declared.
+fn missing(report: &Report, required: &[Capability]) -> Vec<Capability> {
+    let declared = |capability: &&Capability| {
+        let support = report.capabilities.get(capability.as_str());
+        support.is_some_and(|support| support != "absent")
+    };
+    let missing = required.iter().filter(|capability| !declared(capability));
+    missing.copied().collect()
+}
+
+fn capability(word: &str) -> std::result::Result<Capability, String> {
+    let found = Capability::ALL.iter().find(|known| known.as_str() == word);
+    found.copied().ok_or_else(|| {
+        let known: Vec<&str> = Capability::ALL.iter().map(|known| known.as_str()).collect();
+        format!("the capabilities are {}", known.join(", "))
+    })
 }
 
 fn suite(word: &str) -> std::result::Result<Suite, String> {

@@ -62,3 +62,64 @@ fn cases_are_listed_without_a_storage() {
     assert_eq!(shell.run(&["conformance"]).code, 2);
     assert_eq!(shell.run(&["conformance", "sqlite::memory:"]).code, 2);
 }
+
+#[test]
+fn reports_are_written_in_every_form_and_put_side_by_side() {
+    let shell = Shell::new();
+    for (url, file) in [("memory:", "memory.json"), ("fs:./files", "files.json")] {
+        let json = format!("json={file}");
+        shell.ok(&[
+            "conformance",
+            url,
+            "--only",
+            "batch.*",
+            "--tier",
+            "smoke",
+            "--report",
+            &json,
+            "--report",
+            "junit=report.xml",
+            "--report",
+            "md=report.md",
+        ]);
+    }
+    let read = |name: &str| std::fs::read_to_string(shell.path().join(name)).unwrap();
+    assert!(read("report.xml").contains(r#"classname="batch""#));
+    assert!(read("report.md").contains("| `batch.commit-applies-all` | refused |"));
+    let matrix = shell.ok(&["conformance", "matrix", "memory.json", "files.json"]);
+    assert!(matrix.contains("| `atomic-batch` | ✔ | – |"), "{matrix}");
+    assert!(matrix.contains("| batches | ✔ | – |"), "{matrix}");
+    std::fs::write(shell.path().join("other.json"), "{}").unwrap();
+    let refused = shell.run(&["conformance", "matrix", "other.json"]);
+    assert_eq!(refused.code, 2, "{}", refused.err);
+    assert!(refused.err.contains("other.json is no report"), "{}", refused.err);
+    let unknown = shell.run(&["conformance", "memory:", "--report", "pdf=a"]);
+    assert!(
+        unknown.err.contains("json, junit, md and text"),
+        "{}",
+        unknown.err
+    );
+}
+
+#[test]
+fn what_is_required_must_be_declared() {
+    let shell = Shell::new();
+    let run = |url: &str| {
+        shell.run(&[
+            "conformance",
+            url,
+            "--only",
+            "batch.commit-*",
+            "--require",
+            "atomic-batch",
+        ])
+    };
+    assert_eq!(run("memory:").code, 0);
+    let refused = run("fs:./files");
+    assert_eq!(refused.code, 1);
+    assert!(
+        refused.err.contains("required and not declared: atomic-batch"),
+        "{}",
+        refused.err
+    );
+}

@@ -1,40 +1,17 @@
 //! Futures dropped after every possible number of polls.
 
 use std::collections::BTreeMap;
-use std::future::poll_fn;
-use std::pin::pin;
-use std::task::Poll;
 use std::time::Instant;
 
 use storage_core::{Capability, Error, Index, ListEntry, Query, Result, WriteOptions};
 
 use super::SETTLES;
+use crate::abandon::dropped_after;
 use crate::case::{Failure, Verdict, ensure, ensure_eq};
 use crate::context::Ctx;
 
 /// After so many polls without an end the rest is taken to be alike.
 const MOST_POLLS: usize = 64;
-
-/// Polls a future `polls` times and drops it. `Some` when it ended by then.
-///
-/// Between polls the task gives way, so that what the future waits for gets on.
-async fn dropped_after<R>(polls: usize, future: impl Future<Output = R>) -> Option<R> {
-    let mut future = pin!(future);
-    let mut done = 0;
-    poll_fn(|context| {
-        if done == polls {
-            return Poll::Ready(None);
-        }
-        done += 1;
-        match future.as_mut().poll(context) {
-            Poll::Ready(result) => Poll::Ready(Some(result)),
-            // The last poll is done: no need to wait until the future could go on.
-            Poll::Pending if done == polls => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        }
-    })
-    .await
-}
 
 /// Runs `call` dropped after 0, 1, 2, … polls until it ends by itself, and `check` after each.
 async fn at_every_poll<R, C, K>(
