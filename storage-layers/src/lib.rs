@@ -17,6 +17,10 @@
 
 #![deny(clippy::missing_trait_methods)]
 
+#[cfg(feature = "audit")]
+pub mod audit;
+#[cfg(feature = "cache")]
+mod cache;
 mod call;
 #[cfg(feature = "checksum")]
 mod checksum;
@@ -47,6 +51,10 @@ mod timeout;
 mod trace;
 mod writer;
 
+#[cfg(feature = "audit")]
+pub use self::audit::{Audit, AuditKey, AuditOptions, AuditTrail, acting_as};
+#[cfg(feature = "cache")]
+pub use self::cache::{Cache, CacheOptions, CacheStats};
 pub use self::call::{Operation, OperationClass};
 #[cfg(feature = "checksum")]
 pub use self::checksum::Checksum;

@@ -1,5 +1,7 @@
 //! What each layer promises beyond the contract.
 
+mod audit;
+mod cache;
 mod fault;
 mod metrics;
 mod namespace;

@@ -1,7 +1,9 @@
 //! Every layer held to the contract: the whole suite runs over each, on the reference adapter in memory, and over those of bytes also
 //! under the overlay.
 
+mod audit;
 mod bounded;
+mod cache;
 #[cfg(feature = "checksum")]
 mod checksum;
 #[cfg(feature = "compression")]
@@ -23,7 +25,9 @@ use storage_core::{Memory, MemoryBackend, Overlay, StorageAdapter, StorageBacken
 
 fn main() -> ExitCode {
     let trials = [
+        audit::trials(),
         bounded::trials(),
+        cache::trials(),
         #[cfg(feature = "checksum")]
         checksum::trials(),
         #[cfg(feature = "compression")]
