@@ -1,12 +1,12 @@
 //! The one moment a file becomes visible: a temporary that is written and synced gets its name in one step of the system.
 
 use rustix::fd::BorrowedFd;
-use rustix::fs::{AtFlags, linkat, renameat, unlinkat};
-use rustix::io::{Errno, Result as SystemResult};
+use rustix::io::Errno;
 use storage_core::{Error, Result};
 
 use crate::error::{doubtful, failed};
 use crate::staging::{Staging, Temporary};
+use crate::system::System;
 
 /// How a temporary gets its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,15 +27,15 @@ pub(crate) fn publish(
     name: &str,
     how: Publication,
 ) -> Result<()> {
-    let from = staging.directory();
+    let (system, from) = (staging.system(), staging.directory());
     let outcome = match how {
-        Publication::Replace => renameat(from, temporary.name(), directory, name),
-        Publication::CreateByRename => rename_new(from, temporary.name(), directory, name),
-        Publication::Create => match rename_new(from, temporary.name(), directory, name) {
+        Publication::Replace => system.rename(from, temporary.name(), directory, name),
+        Publication::CreateByRename => system.rename_new(from, temporary.name(), directory, name),
+        Publication::Create => match system.rename_new(from, temporary.name(), directory, name) {
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
-                linkat(from, temporary.name(), directory, name, AtFlags::empty()).map(|()| {
+                system.link(from, temporary.name(), directory, name).map(|()| {
                     // The second name is only litter, and swept if it stays.
-                    let _ = unlinkat(from, temporary.name(), AtFlags::empty());
+                    let _ = system.unlink(from, temporary.name());
                 })
             }
             other => other,
@@ -54,20 +54,10 @@ pub(crate) fn publish(
     }
 }
 
-#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
-fn rename_new(from: BorrowedFd<'_>, old: &str, to: BorrowedFd<'_>, new: &str) -> SystemResult<()> {
-    rustix::fs::renameat_with(from, old, to, new, rustix::fs::RenameFlags::NOREPLACE)
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
-fn rename_new(_from: BorrowedFd<'_>, _old: &str, _to: BorrowedFd<'_>, _new: &str) -> SystemResult<()> {
-    Err(Errno::NOSYS)
-}
-
 /// Removes a name; it may be gone already. The directory is still to be synced, also then: whoever removed it may not have come
 /// to it.
-pub(crate) fn unlink(directory: BorrowedFd<'_>, name: &str) -> Result<()> {
-    match unlinkat(directory, name, AtFlags::empty()) {
+pub(crate) fn unlink(system: &System, directory: BorrowedFd<'_>, name: &str) -> Result<()> {
+    match system.unlink(directory, name) {
         Ok(()) | Err(Errno::NOENT) => Ok(()),
         Err(errno @ Errno::IO) => Err(doubtful(errno)),
         Err(errno) => Err(failed(errno)),

@@ -41,6 +41,7 @@ impl FsBackend {
     pub async fn open(config: FsConfig) -> Result<Self> {
         let blocking = crate::blocking::Blocking::default();
         let declaration = Arc::new(declare(&config));
+        let system = config.system.clone();
         let open = move || Root::open(&config);
         let (root, locks) = blocking
             .run(open)
@@ -48,7 +49,7 @@ impl FsBackend {
             .map_err(|error| error.with_operation("open").with_backend(NAME))?;
         let handle = Handle {
             root: Arc::new(root),
-            locks: Locks::new(locks),
+            locks: Locks::new(system, locks),
             blocking,
         };
         Ok(Self {

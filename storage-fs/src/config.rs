@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use storage_core::Durability;
 
+use crate::system::System;
+
 /// How to open a directory as a storage. Made with [`FsConfig::new`]; every setter says its default.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -16,6 +18,7 @@ pub struct FsConfig {
     pub(crate) confinement: Confinement,
     pub(crate) versions: VersionKeeping,
     pub(crate) case_folding: Option<bool>,
+    pub(crate) system: System,
 }
 
 /// How it is made sure that no path leaves the root.
@@ -56,6 +59,7 @@ impl FsConfig {
             confinement: Confinement::Auto,
             versions: VersionKeeping::Auto,
             case_folding: None,
+            system: System::default(),
         }
     }
 

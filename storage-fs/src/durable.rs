@@ -5,15 +5,16 @@
 //! handle takes no more writes until it is opened again.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use rustix::fd::BorrowedFd;
-use rustix::fs::{fdatasync, fstat, fsync};
+use rustix::fs::fstat;
 use rustix::io::Errno;
 use storage_core::{Applied, Durability, Error, ErrorKind, Result};
 
 use crate::error::{doubtful, failed};
+use crate::system::System;
 
 /// How many directories are remembered as durable before the memory is emptied; each costs one sync to learn again.
 const MAX_KNOWN: usize = 100_000;
@@ -21,17 +22,13 @@ const MAX_KNOWN: usize = 100_000;
 /// Syncs files and directories, or does not, as configured.
 #[derive(Debug)]
 pub(crate) struct Durable {
+    system: System,
     level: Durability,
     poisoned: AtomicBool,
     /// Directories whose entry in their parent is known to be durable.
     known: Mutex<HashSet<String>>,
     /// One turn for each directory that is being synced now.
     turns: Mutex<HashMap<(u64, u64), Arc<Turn>>>,
-    files: AtomicU64,
-    directories: AtomicU64,
-    /// The next syncs to fail: of a file, of a directory.
-    #[cfg(test)]
-    pub(crate) fail: (AtomicBool, AtomicBool),
 }
 
 /// Syncs of one directory: those who come while one is under way share the next.
@@ -48,16 +45,13 @@ struct TurnState {
 }
 
 impl Durable {
-    pub(crate) fn new(level: Durability) -> Self {
+    pub(crate) fn new(system: System, level: Durability) -> Self {
         Self {
+            system,
             level,
             poisoned: AtomicBool::new(false),
             known: Mutex::default(),
             turns: Mutex::default(),
-            files: AtomicU64::new(0),
-            directories: AtomicU64::new(0),
-            #[cfg(test)]
-            fail: Default::default(),
         }
     }
 
@@ -93,12 +87,7 @@ impl Durable {
         if !self.syncs() {
             return Ok(());
         }
-        self.files.fetch_add(1, Ordering::Relaxed);
-        #[cfg(test)]
-        if self.fail.0.swap(false, Ordering::AcqRel) {
-            return Err(failed(Errno::IO));
-        }
-        sync(|| fsync(file)).map_err(failed)
+        self.system.sync_file(file).map_err(failed)
     }
 
     /// Makes what was appended to a file durable. A failure is the caller's to judge.
@@ -106,12 +95,7 @@ impl Durable {
         if !self.syncs() {
             return Ok(());
         }
-        self.files.fetch_add(1, Ordering::Relaxed);
-        #[cfg(test)]
-        if self.fail.0.swap(false, Ordering::AcqRel) {
-            return Err(Errno::IO);
-        }
-        sync(|| fdatasync(file))
+        self.system.sync_data(file)
     }
 
     /// Makes the entries of a directory durable, after one was added, replaced or removed. On failure the outcome is unknown and
@@ -165,8 +149,7 @@ impl Durable {
         }
         state.begun += 1;
         drop(state);
-        self.directories.fetch_add(1, Ordering::Relaxed);
-        let outcome = self.sync_directory(directory);
+        let outcome = self.system.sync_directory(directory);
         if outcome.is_err() {
             self.poisoned.store(true, Ordering::Release);
         }
@@ -175,14 +158,6 @@ impl Durable {
         drop(state);
         turn.over.notify_all();
         outcome
-    }
-
-    fn sync_directory(&self, directory: BorrowedFd<'_>) -> rustix::io::Result<()> {
-        #[cfg(test)]
-        if self.fail.1.swap(false, Ordering::AcqRel) {
-            return Err(Errno::IO);
-        }
-        sync(|| fsync(directory))
     }
 
     /// Whether a directory's entry in its parent is durable as far as this handle knows.
@@ -205,20 +180,6 @@ impl Durable {
     pub(crate) fn forget(&self, path: &str) {
         lock(&self.known).remove(path);
     }
-
-    /// How many syncs of files and of directories there were.
-    #[cfg(test)]
-    pub(crate) fn counts(&self) -> (u64, u64) {
-        (
-            self.files.load(Ordering::Relaxed),
-            self.directories.load(Ordering::Relaxed),
-        )
-    }
-}
-
-/// An interrupted sync has not failed yet.
-fn sync(once: impl Fn() -> rustix::io::Result<()>) -> rustix::io::Result<()> {
-    rustix::io::retry_on_intr(once)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

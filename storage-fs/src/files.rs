@@ -1,24 +1,11 @@
-//! Whole reads and writes over calls that may do less than asked.
+//! Whole reads over calls that may do less than asked.
 
 use rustix::buffer::spare_capacity;
 use rustix::fd::BorrowedFd;
-use rustix::io::{Errno, Result, pread, write};
+use rustix::io::{Errno, Result, pread};
 
 /// How much is read at once where the size is not known, in bytes.
 const CHUNK: usize = 64 * 1024;
-
-/// Writes all bytes at the file's position.
-pub(crate) fn write_all(file: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<()> {
-    while !bytes.is_empty() {
-        match write(file, bytes) {
-            Ok(0) => return Err(Errno::IO),
-            Ok(written) => bytes = &bytes[written..],
-            Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno),
-        }
-    }
-    Ok(())
-}
 
 /// Reads up to `length` bytes from `offset` on; fewer only at the end of the file.
 pub(crate) fn read_at(file: BorrowedFd<'_>, mut offset: u64, length: usize) -> Result<Vec<u8>> {

@@ -57,9 +57,12 @@ mod lock;
 mod logs;
 mod objects;
 mod root;
+#[cfg(test)]
+mod simulation;
 mod staging;
 #[cfg(test)]
 mod syncs;
+mod system;
 mod version;
 mod walk;
 mod writer;

@@ -12,13 +12,22 @@ use rustix::io::{Errno, Result, retry_on_intr};
 use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
+use crate::system::System;
+
 const SHARDS: usize = 256;
 
 /// All shards of a handle.
 #[derive(Debug)]
 pub(crate) struct Locks {
-    directory: Arc<OwnedFd>,
+    directory: Arc<Directory>,
     shards: Vec<Arc<Mutex<Shard>>>,
+}
+
+/// Where the files are.
+#[derive(Debug)]
+struct Directory {
+    system: System,
+    directory: OwnedFd,
 }
 
 #[derive(Debug)]
@@ -30,7 +39,7 @@ struct Shard {
 /// The right of one task to wait for some shards in the kernel.
 #[derive(Debug)]
 pub(crate) struct Claim {
-    directory: Arc<OwnedFd>,
+    directory: Arc<Directory>,
     /// In ascending order of shards, so that two claims never wait for each other.
     shards: Vec<OwnedMutexGuard<Shard>>,
 }
@@ -43,7 +52,7 @@ pub(crate) struct Held {
 
 impl Locks {
     /// Over the files in this directory.
-    pub(crate) fn new(directory: OwnedFd) -> Self {
+    pub(crate) fn new(system: System, directory: OwnedFd) -> Self {
         let shards = (0..SHARDS)
             .map(|shard| {
                 Arc::new(Mutex::new(Shard {
@@ -53,7 +62,7 @@ impl Locks {
             })
             .collect();
         Self {
-            directory: Arc::new(directory),
+            directory: Arc::new(Directory { system, directory }),
             shards,
         }
     }
@@ -92,11 +101,11 @@ impl Claim {
 }
 
 impl Shard {
-    fn lock(&mut self, directory: &OwnedFd) -> Result<()> {
+    fn lock(&mut self, directory: &Directory) -> Result<()> {
         loop {
             let file = match self.file.take() {
                 Some(file) => file,
-                None => open(directory, &self.name)?,
+                None => directory.open(&self.name)?,
             };
             retry_on_intr(|| flock(&file, FlockOperation::LockExclusive))?;
             // Somebody cleaned up where nothing must be: the lock is on a file that others no longer find.
@@ -108,16 +117,16 @@ impl Shard {
     }
 }
 
-fn open(directory: &OwnedFd, name: &str) -> Result<OwnedFd> {
-    let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    match openat(directory.as_fd(), name, flags, Mode::empty()) {
-        Err(Errno::NOENT) => openat(
-            directory.as_fd(),
-            name,
-            flags | OFlags::CREATE,
-            Mode::from_raw_mode(0o600),
-        ),
-        other => other,
+impl Directory {
+    fn open(&self, name: &str) -> Result<OwnedFd> {
+        let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let directory = self.directory.as_fd();
+        match openat(directory, name, flags, Mode::empty()) {
+            Err(Errno::NOENT) => self
+                .system
+                .create(directory, name, flags, Mode::RUSR | Mode::WUSR),
+            other => other,
+        }
     }
 }
 

@@ -15,16 +15,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{fstat, ftruncate};
-use rustix::io::{Errno, pwrite};
-use storage_core::{AppendRequest, Appended, Error, ErrorKind, LogPage, Name, Result, Version};
+use rustix::fs::fstat;
+use rustix::io::Errno;
+use storage_core::{AppendRequest, Appended, Applied, Error, ErrorKind, LogPage, Name, Result, Version};
 
 use self::line::{Header, closing_line, entry_line};
 pub(crate) use self::names::names;
 use self::state::Known;
 use crate::atomic::{Publication, publish, unlink};
 use crate::error::{doubtful, failed};
-use crate::files::write_all;
 use crate::layout::Place;
 use crate::lock::Claim;
 use crate::root::Root;
@@ -136,7 +135,8 @@ impl Logs {
             return Ok(());
         };
         let held = claim.hold().map_err(failed)?;
-        root.durable.judge(unlink(directory.as_fd(), place.file()))?;
+        root.durable
+            .judge(unlink(&root.system, directory.as_fd(), place.file()))?;
         lock(&self.known).remove(log);
         lock(&self.poisoned).remove(log);
         drop(held);
@@ -229,7 +229,7 @@ impl Logs {
         let mut text = header.line()?;
         text.extend(lines(header.incarnation)?);
         let mut temporary = root.staging.create()?;
-        write_all(temporary.file(), &text).map_err(failed)?;
+        temporary.write(&text)?;
         root.durable.file(temporary.file())?;
         let directory = root.directory_for_writing(place.directory())?;
         let published = publish(
@@ -249,11 +249,11 @@ impl Logs {
     fn write(&self, root: &Root, log: &Name, open: &Open, end: u64, lines: &[u8]) -> Result<()> {
         let file = open.file.as_fd();
         if size(&fstat(file).map_err(failed)?) > end {
-            ftruncate(file, end).map_err(failed)?;
+            self.cut(root, log, open, end)?;
         }
         let (mut at, mut rest) = (end, lines);
         while !rest.is_empty() {
-            match pwrite(file, rest, at) {
+            match root.system.write_at(file, rest, at) {
                 Ok(written) => {
                     at += u64::try_from(written).unwrap_or(0);
                     rest = &rest[written..];
@@ -261,7 +261,7 @@ impl Logs {
                 Err(Errno::INTR) => {}
                 Err(errno) => {
                     // What is there is less than the append, so it counts for nothing even where it cannot be removed.
-                    let _ = ftruncate(file, end);
+                    let _ = self.cut(root, log, open, end);
                     return Err(failed(errno));
                 }
             }
@@ -270,6 +270,14 @@ impl Logs {
         // What it finds is what was written; whoever comes next finds it where this could not.
         let _ = lock(&open.known).extend(file, log);
         Ok(())
+    }
+
+    /// Removes what stands behind the whole part, for good before anything is written there: a crash must not leave some lines of
+    /// the one beside some of the other, which would look like one append.
+    fn cut(&self, root: &Root, log: &Name, open: &Open, end: u64) -> Result<()> {
+        root.system.truncate(open.file.as_fd(), end).map_err(failed)?;
+        self.sync(root, log, &open.file)
+            .map_err(|error| error.with_applied(Applied::No))
     }
 
     fn sync(&self, root: &Root, log: &Name, file: &OwnedFd) -> Result<()> {

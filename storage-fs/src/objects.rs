@@ -12,11 +12,12 @@ use storage_core::{
 
 use crate::atomic::{Publication, publish, unlink};
 use crate::error::failed;
-use crate::files::{read_at, write_all};
+use crate::files::read_at;
 use crate::layout::Place;
 use crate::lock::Claim;
 use crate::root::{Opened, Root};
 use crate::staging::Temporary;
+use crate::system::System;
 use crate::version::Keeping;
 
 /// How often a read begins anew when somebody shortens the file under it. Writers of ours never do: they replace it.
@@ -78,7 +79,7 @@ pub(crate) fn stat(root: &Root, place: &Place) -> Result<Option<ObjectMeta>> {
 pub(crate) fn stage(root: &Root, bytes: &[u8]) -> Result<Temporary> {
     root.durable.check()?;
     let temporary = root.staging.create()?;
-    write_all(temporary.file(), bytes).map_err(failed)?;
+    temporary.write(bytes)?;
     Ok(temporary)
 }
 
@@ -89,14 +90,16 @@ pub(crate) fn stage_copy(root: &Root, from: &Place) -> Result<Option<Temporary>>
         return Ok(None);
     };
     let temporary = root.staging.create()?;
-    copy(file.as_fd(), temporary.file()).map_err(failed)?;
+    copy(&root.system, file.as_fd(), temporary.file()).map_err(failed)?;
     Ok(Some(temporary))
 }
 
 /// Marks a temporary and makes it durable, where that can be done before it is known what it replaces.
 pub(crate) fn settle(root: &Root, temporary: &Temporary) -> Result<()> {
     if root.keeping == Keeping::Attribute {
-        root.keeping.seal(temporary.file(), None).map_err(failed)?;
+        root.keeping
+            .seal(&root.system, temporary.file(), None)
+            .map_err(failed)?;
         root.durable.file(temporary.file())?;
     }
     Ok(())
@@ -122,7 +125,7 @@ pub(crate) fn place(
             .transpose()
             .map_err(failed)?;
         root.keeping
-            .seal(temporary.file(), current.as_ref())
+            .seal(&root.system, temporary.file(), current.as_ref())
             .map_err(failed)?;
         root.durable.file(temporary.file())?;
     }
@@ -174,13 +177,14 @@ pub(crate) fn delete(root: &Root, place: &Place, request: &DeleteRequest, claim:
     {
         return Err(Error::precondition_failed(current.as_ref()));
     }
-    root.durable.judge(unlink(directory.as_fd(), place.file()))?;
+    root.durable
+        .judge(unlink(&root.system, directory.as_fd(), place.file()))?;
     drop(held);
     root.durable.directory(directory.as_fd())
 }
 
 /// Copies all bytes, sharing them on disks that can.
-fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> rustix::io::Result<()> {
+fn copy(system: &System, from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> rustix::io::Result<()> {
     /// How much is copied by one call, in bytes.
     const CHUNK: usize = 1024 * 1024;
     #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -188,7 +192,7 @@ fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> rustix::io::Result<()> {
         use rustix::io::Errno;
         let mut copied = 0_u64;
         loop {
-            match rustix::fs::copy_file_range(from, Some(&mut copied), to, None, CHUNK * 64) {
+            match system.copy(from, &mut copied, to, CHUNK * 64) {
                 Ok(0) => return Ok(()),
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(Errno::XDEV | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) if copied == 0 => break,
@@ -202,7 +206,7 @@ fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> rustix::io::Result<()> {
         if bytes.is_empty() {
             return Ok(());
         }
-        write_all(to, &bytes)?;
+        system.write_all(to, &bytes)?;
         offset += u64::try_from(bytes.len()).unwrap_or(0);
     }
 }

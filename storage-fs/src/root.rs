@@ -3,12 +3,12 @@
 mod format;
 mod probe;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 #[cfg(target_os = "linux")]
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, mkdirat, open, openat, stat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, open, openat, stat};
 use rustix::io::Errno;
 use storage_core::{Durability, Error, ErrorKind, ObjectMeta, Result, SweepReport};
 
@@ -19,6 +19,7 @@ use crate::durable::Durable;
 use crate::error::{failed, foreign};
 use crate::layout::{Folding, INTERNAL, Layout, Place};
 use crate::staging::Staging;
+use crate::system::System;
 use crate::version::Keeping;
 
 const DIRECTORY_MODE: Mode = Mode::RWXU;
@@ -35,6 +36,7 @@ pub(crate) struct Root {
     store: String,
     #[cfg(target_os = "linux")]
     from_memory: AtomicBool,
+    pub(crate) system: System,
     pub(crate) layout: Layout,
     pub(crate) keeping: Keeping,
     pub(crate) durable: Durable,
@@ -52,7 +54,8 @@ impl Root {
     /// Opens a root, creating and probing it where it is new. Gives its locks' directory, too.
     pub(crate) fn open(config: &FsConfig) -> Result<(Self, OwnedFd)> {
         check_level(config.durability)?;
-        let durable = Durable::new(config.durability);
+        let system = &config.system;
+        let durable = Durable::new(system.clone(), config.durability);
         let at = |error: Error| error.with_context("root", config.root.display().to_string());
         let directory = open_root(config, &durable).map_err(at)?;
         let way = Way::choose(config.confinement, directory.as_fd())
@@ -60,11 +63,12 @@ impl Root {
             .map_err(at)?;
         // Before anything is created: newer data is refused untouched.
         let known = Format::read(way, directory.as_fd()).map_err(at)?;
-        let internal = subdirectory(directory.as_fd(), INTERNAL, &durable).map_err(at)?;
-        let staging = subdirectory(internal.as_fd(), "staging", &durable).map_err(at)?;
-        let locks = subdirectory(internal.as_fd(), "locks", &durable).map_err(at)?;
-        subdirectory(internal.as_fd(), "logs", &durable).map_err(at)?;
-        let staging = Staging::new(staging, config.staging_max_age);
+        let ours = |above: &OwnedFd, name| subdirectory(system, above.as_fd(), name, &durable).map_err(at);
+        let internal = ours(&directory, INTERNAL)?;
+        let staging = ours(&internal, "staging")?;
+        let locks = ours(&internal, "locks")?;
+        ours(&internal, "logs")?;
+        let staging = Staging::new(system.clone(), staging, config.staging_max_age);
         let format = match known {
             Some(format) => format,
             None => format::create(
@@ -89,6 +93,7 @@ impl Root {
             store: format.store,
             #[cfg(target_os = "linux")]
             from_memory: AtomicBool::new(true),
+            system: system.clone(),
             layout: Layout::new(folding),
             keeping: format.versions,
             durable,
@@ -195,7 +200,10 @@ impl Root {
         for name in path.split('/') {
             end += name.len();
             let here = &path[..end];
-            let created = match mkdirat(&at, name, DIRECTORY_MODE) {
+            let created = match self
+                .system
+                .make_directory(at.as_fd(), Path::new(name), DIRECTORY_MODE)
+            {
                 Ok(()) => true,
                 Err(Errno::EXIST) => false,
                 Err(errno) => return Err(refused(errno, here)),
@@ -298,7 +306,7 @@ fn open_root(config: &FsConfig, durable: &Durable) -> Result<OwnedFd> {
             at.clone()
         };
         at.push(part);
-        match mkdirat(CWD, &at, DIRECTORY_MODE) {
+        match config.system.make_directory(CWD, &at, DIRECTORY_MODE) {
             Ok(()) => {
                 let above = open(&above, flags, Mode::empty()).map_err(failed)?;
                 durable.directory(above.as_fd())?;
@@ -317,12 +325,12 @@ fn open_root(config: &FsConfig, durable: &Durable) -> Result<OwnedFd> {
 }
 
 /// Opens a directory of ours, creating it where it is missing.
-fn subdirectory(at: BorrowedFd<'_>, name: &str, durable: &Durable) -> Result<OwnedFd> {
+fn subdirectory(system: &System, at: BorrowedFd<'_>, name: &str, durable: &Durable) -> Result<OwnedFd> {
     match step(at, name, DIRECTORY) {
         Err(Errno::NOENT) => {}
         other => return other.map_err(|errno| refused(errno, name)),
     }
-    match mkdirat(at, name, DIRECTORY_MODE) {
+    match system.make_directory(at, Path::new(name), DIRECTORY_MODE) {
         Ok(()) | Err(Errno::EXIST) => durable.directory(at)?,
         Err(errno) => return Err(refused(errno, name)),
     }

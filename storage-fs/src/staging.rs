@@ -7,17 +7,19 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, flock, fstat, openat, unlinkat};
+use rustix::fs::{Dir, FlockOperation, Mode, OFlags, flock, fstat, openat};
 use rustix::io::Errno;
 use storage_core::{Result, random_u128};
 
 use crate::confine::{DIRECTORY, FILE};
 use crate::error::failed;
+use crate::system::System;
 use crate::version::modified;
 
 /// The staging directory of a root.
 #[derive(Debug)]
 pub(crate) struct Staging {
+    system: System,
     directory: Arc<OwnedFd>,
     max_age: Duration,
 }
@@ -25,6 +27,7 @@ pub(crate) struct Staging {
 /// A file being written. Dropping it removes it, unless it was published.
 #[derive(Debug)]
 pub(crate) struct Temporary {
+    system: System,
     directory: Arc<OwnedFd>,
     name: String,
     file: OwnedFd,
@@ -32,11 +35,16 @@ pub(crate) struct Temporary {
 }
 
 impl Staging {
-    pub(crate) fn new(directory: OwnedFd, max_age: Duration) -> Self {
+    pub(crate) fn new(system: System, directory: OwnedFd, max_age: Duration) -> Self {
         Self {
+            system,
             directory: Arc::new(directory),
             max_age,
         }
+    }
+
+    pub(crate) const fn system(&self) -> &System {
+        &self.system
     }
 
     pub(crate) fn directory(&self) -> BorrowedFd<'_> {
@@ -45,12 +53,16 @@ impl Staging {
 
     /// Creates an empty temporary and locks it.
     pub(crate) fn create(&self) -> Result<Temporary> {
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags = OFlags::RDWR | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let directory = self.directory.as_fd();
         loop {
             let name = format!("{:032x}", random_u128());
-            let file =
-                openat(&self.directory, name.as_str(), flags, Mode::RUSR | Mode::WUSR).map_err(failed)?;
+            let file = self
+                .system
+                .create(directory, &name, flags, Mode::RUSR | Mode::WUSR)
+                .map_err(failed)?;
             let temporary = Temporary {
+                system: self.system.clone(),
                 directory: Arc::clone(&self.directory),
                 name,
                 file,
@@ -67,7 +79,7 @@ impl Staging {
 
     /// Removes a file from the directory; it may be gone already.
     pub(crate) fn remove(&self, name: &str) -> Result<()> {
-        match unlinkat(&self.directory, name, AtFlags::empty()) {
+        match self.system.unlink(self.directory.as_fd(), name) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(errno) => Err(failed(errno)),
         }
@@ -124,6 +136,15 @@ impl Temporary {
         self.file.as_fd()
     }
 
+    pub(crate) const fn system(&self) -> &System {
+        &self.system
+    }
+
+    /// Writes bytes behind what was written.
+    pub(crate) fn write(&self, bytes: &[u8]) -> Result<()> {
+        self.system.write_all(self.file(), bytes).map_err(failed)
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
@@ -131,7 +152,7 @@ impl Temporary {
     /// Removes it and says whether that worked.
     pub(crate) fn discard(mut self) -> Result<()> {
         self.published = true;
-        match unlinkat(&self.directory, self.name.as_str(), AtFlags::empty()) {
+        match self.system.unlink(self.directory.as_fd(), &self.name) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(errno) => Err(failed(errno)),
         }
@@ -147,7 +168,7 @@ impl Drop for Temporary {
     fn drop(&mut self) {
         if !self.published {
             // What cannot be removed now is swept later: its lock goes with this process.
-            let _ = unlinkat(&self.directory, self.name.as_str(), AtFlags::empty());
+            let _ = self.system.unlink(self.directory.as_fd(), &self.name);
         }
     }
 }

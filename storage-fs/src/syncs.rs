@@ -1,7 +1,7 @@
 //! Tests of what only the inside shows: which syncs there are, what happens when one fails, and how often work hops.
 
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use storage_core::{
     AppendRequest, Applied, Area, Condition, DeleteRequest, ErrorKind, Key, ListRequest, Name, ReadRequest,
@@ -9,17 +9,21 @@ use storage_core::{
 };
 use tempfile::TempDir;
 
-use crate::durable::Durable;
+use crate::simulation::Recorder;
+use crate::system::System;
 use crate::{Fs, FsConfig, VersionKeeping};
 
-async fn opened() -> (TempDir, Fs) {
+async fn opened() -> (TempDir, Arc<Recorder>, Fs) {
     let root = TempDir::new().unwrap();
-    let fs = Fs::open(FsConfig::new(root.path())).await.unwrap();
-    (root, fs)
+    let (recorder, config) = recorded(root.path());
+    (root, recorder, Fs::open(config).await.unwrap())
 }
 
-fn durable(fs: &Fs) -> &Durable {
-    &fs.backend().handle().root.durable
+fn recorded(root: &Path) -> (Arc<Recorder>, FsConfig) {
+    let recorder = Recorder::over(root).unwrap();
+    let mut config = FsConfig::new(root);
+    config.system = System::recorded(&recorder);
+    (recorder, config)
 }
 
 fn key(name: &str) -> Key {
@@ -32,8 +36,8 @@ async fn put(fs: &Fs, name: &str) -> storage_core::Result<storage_core::Version>
 }
 
 /// Syncs of files and of directories since some counts.
-fn since(fs: &Fs, before: (u64, u64)) -> (u64, u64) {
-    let now = durable(fs).counts();
+fn since(recorder: &Recorder, before: (usize, usize)) -> (usize, usize) {
+    let now = recorder.syncs();
     (now.0 - before.0, now.1 - before.1)
 }
 
@@ -41,36 +45,36 @@ fn since(fs: &Fs, before: (u64, u64)) -> (u64, u64) {
 async fn every_step_that_must_survive_is_synced() {
     for keeping in [VersionKeeping::Attribute, VersionKeeping::ModificationTime] {
         let root = TempDir::new().unwrap();
-        let fs = Fs::open(FsConfig::new(root.path()).versions(keeping))
-            .await
-            .unwrap();
-        let before = durable(&fs).counts();
+        let (recorder, config) = recorded(root.path());
+        let fs = Fs::open(config.versions(keeping)).await.unwrap();
+        let before = recorder.syncs();
         put(&fs, "a/b/c.txt").await.unwrap();
         assert_eq!(
-            since(&fs, before),
+            since(&recorder, before),
             (1, 3),
             "the file; the directory, and what each new directory stands in"
         );
 
-        let before = durable(&fs).counts();
+        let before = recorder.syncs();
         put(&fs, "a/b/c.txt").await.unwrap();
-        assert_eq!(since(&fs, before), (1, 1), "directories are known by now");
+        assert_eq!(since(&recorder, before), (1, 1), "directories are known by now");
 
-        let other = Fs::open(FsConfig::new(root.path())).await.unwrap();
-        let before = durable(&other).counts();
+        let (another, config) = recorded(root.path());
+        let other = Fs::open(config).await.unwrap();
+        let before = another.syncs();
         put(&other, "a/b/d.txt").await.unwrap();
         assert_eq!(
-            since(&other, before),
+            since(&another, before),
             (1, 3),
             "whoever made the directories may not have synced them"
         );
 
         for name in ["a/b/c.txt", "a/b/missing.txt"] {
-            let before = durable(&fs).counts();
+            let before = recorder.syncs();
             fs.delete(Area::Objects, &key(name), DeleteRequest::default())
                 .await
                 .unwrap();
-            assert_eq!(since(&fs, before), (0, 1), "{name}");
+            assert_eq!(since(&recorder, before), (0, 1), "{name}");
         }
     }
 }
@@ -78,10 +82,12 @@ async fn every_step_that_must_survive_is_synced() {
 #[tokio::test]
 async fn without_the_promise_nothing_is_synced() {
     let root = TempDir::new().unwrap();
-    let config = FsConfig::new(root.path()).durability(storage_core::Durability::ProcessCrash);
-    let fs = Fs::open(config).await.unwrap();
+    let (recorder, config) = recorded(root.path());
+    let fs = Fs::open(config.durability(storage_core::Durability::ProcessCrash))
+        .await
+        .unwrap();
     put(&fs, "a/b.txt").await.unwrap();
-    assert_eq!(durable(&fs).counts(), (0, 0));
+    assert_eq!(recorder.syncs(), (0, 0));
     assert_eq!(
         fs.declaration().objects.durability,
         storage_core::Durability::ProcessCrash
@@ -90,9 +96,9 @@ async fn without_the_promise_nothing_is_synced() {
 
 #[tokio::test]
 async fn a_sync_that_fails_before_publication_changes_nothing() {
-    let (root, fs) = opened().await;
+    let (root, recorder, fs) = opened().await;
     let version = put(&fs, "a.txt").await.unwrap();
-    durable(&fs).fail.0.store(true, Ordering::Release);
+    recorder.fail_next("sync");
     let error = fs
         .write(
             Area::Objects,
@@ -122,9 +128,9 @@ async fn a_sync_that_fails_before_publication_changes_nothing() {
 
 #[tokio::test]
 async fn a_sync_that_fails_after_publication_leaves_a_handle_that_only_reads() {
-    let (root, fs) = opened().await;
+    let (root, recorder, fs) = opened().await;
     put(&fs, "a.txt").await.unwrap();
-    durable(&fs).fail.1.store(true, Ordering::Release);
+    recorder.fail_next("sync directory");
     let error = fs
         .write(
             Area::Objects,
@@ -165,11 +171,11 @@ async fn a_sync_that_fails_after_publication_leaves_a_handle_that_only_reads() {
 
 #[tokio::test]
 async fn an_append_that_cannot_be_synced_is_in_doubt_and_ends_the_log_for_this_handle() {
-    let (_root, fs) = opened().await;
+    let (_root, recorder, fs) = opened().await;
     let (log, other) = (Name::new("log").unwrap(), Name::new("other").unwrap());
     let one = || AppendRequest::new(vec!["one".into()]);
     fs.append(&log, one()).await.unwrap();
-    durable(&fs).fail.0.store(true, Ordering::Release);
+    recorder.fail_next("sync");
     assert_eq!(
         fs.append(&log, one()).await.unwrap_err().applied(),
         Applied::Unknown
@@ -180,8 +186,61 @@ async fn an_append_that_cannot_be_synced_is_in_doubt_and_ends_the_log_for_this_h
 }
 
 #[tokio::test]
+async fn the_calls_of_a_put_come_in_the_order_that_survives() {
+    let (_root, recorder, fs) = opened().await;
+    let after = |before: usize| recorder.calls().split_off(before);
+    let before = recorder.calls().len();
+    put(&fs, "a/b/c.txt").await.unwrap();
+    let file = ["create", "write", "set attribute", "sync file"];
+    let directories = [
+        "make directory a",
+        "sync directory",
+        "make directory b",
+        "sync directory",
+    ];
+    // The file of the lock is created where it is used first, and promises nothing.
+    let publication = ["create", "rename to c.txt", "sync directory"];
+    assert_eq!(
+        after(before),
+        [&file[..], &directories[..], &publication[..]].concat()
+    );
+
+    let before = recorder.calls().len();
+    put(&fs, "a/b/c.txt").await.unwrap();
+    assert_eq!(
+        after(before),
+        [&file[..], &["rename to c.txt", "sync directory"]].concat(),
+        "directories are known by now"
+    );
+}
+
+#[tokio::test]
+async fn an_append_that_was_cut_short_is_gone_for_good_before_another_takes_its_place() {
+    let (root, recorder, fs) = opened().await;
+    let log = Name::new("log").unwrap();
+    let one = || AppendRequest::new(vec!["one".into()]);
+    fs.append(&log, one()).await.unwrap();
+    let path = root.path().join(".storage/logs/log.jsonl");
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes.extend_from_slice(b"{\"seq\":1,");
+    std::fs::write(&path, bytes).unwrap();
+
+    let before = recorder.calls().len();
+    fs.append(&log, one()).await.unwrap();
+    assert_eq!(
+        recorder.calls()[before..],
+        ["truncate", "sync data", "write", "sync data"]
+    );
+
+    recorder.fail_next("write");
+    let before = recorder.calls().len();
+    fs.append(&log, one()).await.unwrap_err();
+    assert_eq!(recorder.calls()[before..], ["write", "truncate", "sync data"]);
+}
+
+#[tokio::test]
 async fn each_small_operation_is_at_most_one_hop() {
-    let (_root, fs) = opened().await;
+    let (_root, _recorder, fs) = opened().await;
     let hops = || fs.backend().handle().blocking.hops();
     let log = Name::new("log").unwrap();
     let version = put(&fs, "a.txt").await.unwrap();
@@ -216,9 +275,9 @@ async fn each_small_operation_is_at_most_one_hop() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn writers_in_one_directory_share_its_syncs() {
-    let (_root, fs) = opened().await;
+    let (_root, recorder, fs) = opened().await;
     put(&fs, "d/first.txt").await.unwrap();
-    let before = durable(&fs).counts();
+    let before = recorder.syncs();
     let mut writers = tokio::task::JoinSet::new();
     for writer in 0..64 {
         let fs = fs.clone();
@@ -227,7 +286,7 @@ async fn writers_in_one_directory_share_its_syncs() {
     for outcome in writers.join_all().await {
         outcome.unwrap();
     }
-    let (files, directories) = since(&fs, before);
+    let (files, directories) = since(&recorder, before);
     assert_eq!(files, 64);
     assert!((1..=64).contains(&directories), "{directories}");
 }

@@ -6,10 +6,12 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fd::BorrowedFd;
-use rustix::fs::{Stat, Timespec, Timestamps, XattrFlags, fgetxattr, fsetxattr, fstat, futimens};
+use rustix::fs::{Stat, Timespec, Timestamps, fgetxattr, fstat};
 use rustix::io::{Errno, Result};
 use sha2::{Digest, Sha256};
 use storage_core::{ObjectMeta, Timestamp, Version, random_u128};
+
+use crate::system::System;
 
 /// The attribute that holds the nonce. `user.` is the one namespace any owner of a file may write.
 pub(crate) const ATTRIBUTE: &str = "user.storage.version";
@@ -26,12 +28,12 @@ pub(crate) enum Keeping {
 
 impl Keeping {
     /// Marks a file that is written whole and about to replace `current`, so that its version is new.
-    pub(crate) fn seal(self, file: BorrowedFd<'_>, current: Option<&Stat>) -> Result<()> {
+    pub(crate) fn seal(self, system: &System, file: BorrowedFd<'_>, current: Option<&Stat>) -> Result<()> {
         match self {
-            Self::Attribute => fsetxattr(file, ATTRIBUTE, &random_u128().to_le_bytes(), XattrFlags::empty()),
+            Self::Attribute => system.set_attribute(file, ATTRIBUTE, &random_u128().to_le_bytes()),
             Self::ModificationTime => {
                 let time = next_time(current.map(modified));
-                futimens(
+                system.set_times(
                     file,
                     &Timestamps {
                         last_access: time,

@@ -7,8 +7,6 @@ use bytes::Bytes;
 use storage_core::{Error, ErrorKind, ObjectWriter, Result, Version};
 
 use crate::blocking::dispose;
-use crate::error::failed;
-use crate::files::write_all;
 use crate::handle::Handle;
 use crate::layout::Place;
 use crate::objects::{Terms, place, settle};
@@ -54,7 +52,7 @@ impl FileWriter {
         self.bytes = 0;
         let write = move || {
             for bytes in gathered {
-                write_all(temporary.file(), &bytes).map_err(failed)?;
+                temporary.write(&bytes)?;
             }
             Ok(temporary)
         };

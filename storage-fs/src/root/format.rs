@@ -10,7 +10,7 @@ use crate::config::{FsConfig, VersionKeeping};
 use crate::confine::{FILE, Way};
 use crate::durable::Durable;
 use crate::error::failed;
-use crate::files::{read_whole, write_all};
+use crate::files::read_whole;
 use crate::staging::Staging;
 use crate::version::Keeping;
 
@@ -118,7 +118,7 @@ pub(crate) fn create(
     })?;
     text.push(b'\n');
     let mut temporary = staging.create()?;
-    write_all(temporary.file(), &text).map_err(failed)?;
+    temporary.write(&text)?;
     durable.file(temporary.file())?;
     match publish(staging, &mut temporary, internal, FILE_NAME, Publication::Create) {
         Ok(()) => {}

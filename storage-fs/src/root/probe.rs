@@ -1,7 +1,7 @@
 //! What a disk does, found out by trying when a root is created.
 
 use rustix::fd::AsFd;
-use rustix::fs::{AtFlags, Timespec, Timestamps, XattrFlags, fgetxattr, fsetxattr, fstat, futimens, statat};
+use rustix::fs::{AtFlags, Timespec, Timestamps, fgetxattr, fstat, statat};
 use storage_core::{Error, ErrorKind, Result};
 
 use crate::atomic::{Publication, publish};
@@ -64,7 +64,10 @@ pub(super) fn probe(staging: &Staging, wanted: VersionKeeping) -> Result<Facts> 
 
 fn keeps_attributes(temporary: &Temporary) -> Result<bool> {
     let value = *b"0123456789abcdef";
-    if fsetxattr(temporary.file(), ATTRIBUTE, &value, XattrFlags::empty()).is_err() {
+    let set = temporary
+        .system()
+        .set_attribute(temporary.file(), ATTRIBUTE, &value);
+    if set.is_err() {
         return Ok(false);
     }
     let mut read = [0; 16];
@@ -76,14 +79,14 @@ fn keeps_nanoseconds(temporary: &Temporary) -> Result<bool> {
         tv_sec: 1_000_000_001,
         tv_nsec: 123_456_789,
     };
-    futimens(
-        temporary.file(),
-        &Timestamps {
-            last_access: time,
-            last_modification: time,
-        },
-    )
-    .map_err(failed)?;
+    let times = Timestamps {
+        last_access: time,
+        last_modification: time,
+    };
+    temporary
+        .system()
+        .set_times(temporary.file(), &times)
+        .map_err(failed)?;
     Ok(modified(&fstat(temporary.file()).map_err(failed)?) == (time.tv_sec, time.tv_nsec))
 }
 

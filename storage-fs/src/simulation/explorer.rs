@@ -1,0 +1,424 @@
+//! Runs workloads, and looks at every state in which a crash may leave the disk.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::io::Errno;
+use storage_core::{Durability, StorageAdapter};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use super::crash::{Tree, states, survivor};
+use super::disk::Disk;
+use super::mistake::Mistake;
+use super::observation::{Observation, Observed, observe, temporaries};
+use super::operation::{NOW, Operation};
+use super::recorder::{Event, Fault, Recorder};
+use crate::system::System;
+use crate::{Fs, FsConfig};
+
+/// What a program does before the power goes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Workload {
+    /// Done by a process that was killed at this call; the operations are another process's.
+    pub(crate) killed: Option<(Vec<Operation>, usize)>,
+    /// One after the other; before the first the root is opened, and created.
+    pub(crate) operations: Vec<Operation>,
+}
+
+impl Workload {
+    pub(crate) const fn of(operations: Vec<Operation>) -> Self {
+        Self {
+            killed: None,
+            operations,
+        }
+    }
+}
+
+impl fmt::Display for Workload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((operations, call)) = &self.killed {
+            write!(f, "open")?;
+            for operation in operations {
+                write!(f, ", {operation}")?;
+            }
+            write!(f, ", killed at call {call}; ")?;
+        }
+        write!(f, "open")?;
+        for operation in &self.operations {
+            write!(f, ", {operation}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Which crash is simulated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Crash {
+    /// Of the machine: what was not synced may be there or not.
+    Power,
+    /// Of the process: the system goes on, and keeps everything.
+    Process,
+}
+
+/// A state that breaks a promise.
+#[derive(Debug)]
+pub(crate) struct Violation {
+    pub(crate) workload: Workload,
+    /// The last thing that happened before the crash.
+    pub(crate) point: String,
+    pub(crate) what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; crash after {}: {}", self.workload, self.point, self.what)
+    }
+}
+
+/// What was looked at.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Counts {
+    pub(crate) workloads: usize,
+    pub(crate) points: usize,
+    /// Crash points with more states than are all looked at.
+    pub(crate) sampled: usize,
+    pub(crate) states: usize,
+    /// Those no program of ours can tell from another.
+    pub(crate) distinct: usize,
+    /// Of the states, those after a second crash.
+    pub(crate) again: usize,
+}
+
+impl Counts {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.workloads += other.workloads;
+        self.points += other.points;
+        self.sampled += other.sampled;
+        self.states += other.states;
+        self.distinct += other.distinct;
+        self.again += other.again;
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} workloads, {} crash points ({} sampled), {} states ({} after a second crash), {} of them distinct",
+            self.workloads, self.points, self.sampled, self.states, self.again, self.distinct
+        )
+    }
+}
+
+/// A runtime, a place for real files, and what was counted.
+#[derive(Debug)]
+pub(crate) struct Explorer {
+    runtime: Runtime,
+    scratch: TempDir,
+    places: usize,
+    durability: Durability,
+    crash: Crash,
+    mistake: Option<Mistake>,
+    pub(crate) counts: Counts,
+    /// What was seen in the states of this workload.
+    seen: HashMap<u64, Observation>,
+}
+
+/// What a workload left behind.
+struct Run {
+    before: Observation,
+    after: Observation,
+    disk: Disk,
+    events: Vec<Event>,
+    /// Where the last operation begins.
+    begin: usize,
+    last: usize,
+}
+
+impl Explorer {
+    pub(crate) fn new(durability: Durability, crash: Crash) -> Self {
+        Self {
+            runtime: tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap(),
+            scratch: scratch(),
+            places: 0,
+            durability,
+            crash,
+            mistake: None,
+            counts: Counts::default(),
+            seen: HashMap::new(),
+        }
+    }
+
+    pub(crate) fn with_mistake(mut self, mistake: Mistake) -> Self {
+        self.mistake = Some(mistake);
+        self
+    }
+
+    /// Looks at every crash in the last operation of a workload. Those in earlier ones are another workload's.
+    ///
+    /// # Errors
+    /// The first state that breaks a promise.
+    pub(crate) fn explore(&mut self, workload: &Workload) -> Result<(), Violation> {
+        self.counts.workloads += 1;
+        self.seen.clear();
+        let violated = |point: String, what| Violation {
+            workload: workload.clone(),
+            point,
+            what,
+        };
+        let mut run = self
+            .run(workload)
+            .map_err(|what| violated("nothing".to_owned(), what))?;
+        if let Some(mistake) = self.mistake {
+            mistake.make(&mut run.events);
+        }
+        let mut disk = run.disk;
+        for event in &run.events[..run.begin] {
+            disk.apply(event);
+        }
+        let either = [run.before, run.after];
+        let mut allowed = &either[..];
+        let mut point = run.events[..run.begin].last();
+        let mut rest = run.events[run.begin..].iter();
+        loop {
+            self.counts.points += 1;
+            self.survives(&disk, allowed, 0)
+                .map_err(|what| violated(format!("{point:?}"), what))?;
+            let Some(event) = rest.next() else {
+                return Ok(());
+            };
+            disk.apply(event);
+            point = Some(event);
+            if *event == Event::Answered(run.last) {
+                // From here on it is promised.
+                allowed = &either[1..];
+            }
+        }
+    }
+
+    /// Runs a workload on real files.
+    fn run(&mut self, workload: &Workload) -> Result<Run, String> {
+        let place = self.place();
+        let recorder = Recorder::over(&place).map_err(|errno| format!("nothing can be recorded: {errno}"))?;
+        let config = self.config(&place, Some(&recorder));
+        let last = workload.operations.len();
+        let run = self.runtime.block_on(async {
+            if let Some((operations, call)) = &workload.killed {
+                let fault = Fault {
+                    only: "",
+                    first: *call,
+                    errno: Errno::IO,
+                    persistent: true,
+                };
+                recorder.fail(Some(fault));
+                // Whatever it says: nobody is there to hear it.
+                if let Ok(mut fs) = Fs::open(config.clone()).await {
+                    for (step, operation) in operations.iter().enumerate() {
+                        let _ = operation.run(&mut fs, &config, step).await;
+                    }
+                }
+                recorder.fail(None);
+            }
+            let mut before = Observation::default();
+            let mut begin = recorder.length();
+            let told = |error| format!("the workload fails: {error:?}");
+            let mut fs = Fs::open(config.clone()).await.map_err(told)?;
+            recorder.answered(0);
+            for (step, operation) in workload.operations.iter().enumerate() {
+                if step + 1 == last {
+                    before = observe(&fs).await?.shown;
+                    begin = recorder.length();
+                }
+                operation.run(&mut fs, &config, step).await.map_err(told)?;
+                recorder.answered(step + 1);
+            }
+            let (disk, events) = (recorder.before(), recorder.events());
+            let after = observe(&fs).await?.shown;
+            if workload.operations.is_empty() && workload.killed.is_some() {
+                before = after.clone();
+            }
+            Ok(Run {
+                before,
+                after,
+                disk,
+                events,
+                begin,
+                last,
+            })
+        });
+        remove(&place);
+        run
+    }
+
+    /// Whether each state of the disk shows one of these.
+    fn survives(&mut self, disk: &Disk, allowed: &[Observation], crashes: usize) -> Result<(), String> {
+        let trees = match self.crash {
+            Crash::Power => {
+                let (trees, sampled) = states(disk);
+                self.counts.sampled += usize::from(sampled);
+                trees
+            }
+            Crash::Process => vec![survivor(disk)],
+        };
+        for tree in trees {
+            self.counts.states += 1;
+            self.counts.again += usize::from(crashes > 0);
+            let digest = tree.digest();
+            if !self.seen.contains_key(&digest) {
+                self.counts.distinct += 1;
+                self.recover(&tree, digest, crashes)?;
+            }
+            let shown = &self.seen[&digest];
+            if !allowed.contains(shown) {
+                return Err(format!(
+                    "there is {shown:#?}, and expected was one of {allowed:#?}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens a state as the next process does, and looks at it.
+    fn recover(&mut self, tree: &Tree, digest: u64, crashes: usize) -> Result<(), String> {
+        let place = self.place();
+        tree.put_on(&place)
+            .map_err(|error| format!("the state cannot be made: {error}"))?;
+        let recorder = Recorder::over(&place).map_err(|errno| format!("nothing can be recorded: {errno}"))?;
+        let config = self.config(&place, Some(&recorder));
+        let plain = self.config(&place, None);
+        let recovered = self.runtime.block_on(async {
+            let fs = opened(&config).await?;
+            let first = observe(&fs).await?;
+            let left = temporaries(&place.join("root"));
+            if !left.is_empty() {
+                return Err(format!("temporaries are left: {left:?}"));
+            }
+            let after_opening = recorder.length();
+            let fs = opened(&plain).await?;
+            same("opening once more", &first, &observe(&fs).await?)?;
+            fs.sweep(NOW)
+                .await
+                .map_err(|error| format!("it cannot be swept: {error:?}"))?;
+            same("a sweep", &first, &observe(&fs).await?)?;
+            Ok((first, after_opening))
+        });
+        let recovered = match recovered {
+            // What was cut off of a log is the next append's to remove.
+            Ok((first, _)) if first.torn => self
+                .append(&config, &plain, &recorder)
+                .map(|then| (first.shown, Some(then), recorder.length())),
+            Ok((first, after_opening)) => Ok((first.shown, None, after_opening)),
+            Err(what) => Err(what),
+        };
+        remove(&place);
+        let (first, then, length) = recovered?;
+        let allowed: Vec<Observation> = [Some(first.clone()), then].into_iter().flatten().collect();
+        self.seen.insert(digest, first);
+        if crashes > 0 {
+            return Ok(());
+        }
+        let mut disk = recorder.before();
+        for event in &recorder.events()[..length] {
+            disk.apply(event);
+            let allowed = match event {
+                Event::Answered(_) => &allowed[1..],
+                _ => &allowed[..],
+            };
+            self.survives(&disk, allowed, crashes + 1)
+                .map_err(|what| format!("after a second crash, after {event:?}: {what}"))?;
+        }
+        Ok(())
+    }
+
+    fn append(
+        &self,
+        config: &FsConfig,
+        plain: &FsConfig,
+        recorder: &Arc<Recorder>,
+    ) -> Result<Observation, String> {
+        self.runtime.block_on(async {
+            let mut fs = opened(config).await?;
+            Operation::Append
+                .run(&mut fs, config, 9)
+                .await
+                .map_err(|error| format!("an append after the crash fails: {error:?}"))?;
+            recorder.answered(0);
+            let fs = opened(plain).await?;
+            let then = observe(&fs).await?;
+            if then.torn {
+                return Err("an append leaves what was cut off".to_owned());
+            }
+            Ok(then.shown)
+        })
+    }
+
+    fn config(&self, place: &Path, recorder: Option<&Arc<Recorder>>) -> FsConfig {
+        // Temporaries are swept at once: their writers are gone.
+        let mut config = FsConfig::new(place.join("root"))
+            .durability(self.durability)
+            .staging_max_age(Duration::ZERO);
+        config.system = recorder.map(System::recorded).unwrap_or_default();
+        config
+    }
+
+    fn place(&mut self) -> PathBuf {
+        self.places += 1;
+        let place = self.scratch.path().join(self.places.to_string());
+        std::fs::create_dir(&place).unwrap();
+        place
+    }
+}
+
+async fn opened(config: &FsConfig) -> Result<Fs, String> {
+    Fs::open(config.clone())
+        .await
+        .map_err(|error| format!("it cannot be opened: {error:?}"))
+}
+
+fn same(what: &str, before: &Observed, after: &Observed) -> Result<(), String> {
+    if before.shown == after.shown {
+        Ok(())
+    } else {
+        Err(format!(
+            "{what} changes what is there from {:#?} to {:#?}",
+            before.shown, after.shown
+        ))
+    }
+}
+
+fn remove(place: &Path) {
+    std::fs::remove_dir_all(place).unwrap();
+}
+
+/// In memory where there is such a disk and it keeps attributes: what is simulated is not the disk below.
+fn scratch() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let kept = |directory: &TempDir| {
+        let file = std::fs::File::create(directory.path().join("probe")).ok()?;
+        rustix::fs::fsetxattr(
+            &file,
+            crate::version::ATTRIBUTE,
+            b"kept",
+            rustix::fs::XattrFlags::empty(),
+        )
+        .ok()
+    };
+    let directory = TempDir::new_in(memory)
+        .ok()
+        .filter(|directory| kept(directory).is_some());
+    directory.unwrap_or_else(|| {
+        let directory = TempDir::new().unwrap();
+        assert!(
+            kept(&directory).is_some(),
+            "the simulation needs a directory for temporary files that keeps user attributes; name one with TMPDIR"
+        );
+        directory
+    })
+}
