@@ -1,9 +1,10 @@
 //! Making, building anew and dropping an index.
 //!
 //! An index is registered first, `building`, so that every writer that reads the catalog from then on maintains it. Then every
-//! document that does not know the generation yet is rewritten: a writer that read the catalog too early holds an older base
-//! version and loses its swap. So when the last one is rewritten the index is complete, and is marked ready. What crashes on the
-//! way is finished by whoever asks for the index next; two builders at once do the same twice.
+//! document is rewritten: a writer that read the catalog too early holds an older base version and loses its swap, and a document
+//! that knows the generation already is made as durable as the index will be. So when the last one is rewritten the index is
+//! complete, and is marked ready. What crashes on the way is finished by whoever asks for the index next; two builders at once do
+//! the same twice.
 
 use futures::future::BoxFuture;
 
@@ -295,7 +296,15 @@ impl Engine {
                 return Ok(());
             };
             if base.record.entries.contains_key(&generation.token) {
-                return Ok(()); // written, or rewritten, by somebody who knows the generation
+                // Written, or rewritten, by somebody who knows the generation. That need not be durable yet, and the index will be.
+                let key = layout::document(collection, id)?;
+                match self.medium.swap(&key, base.record.encode()?, &base.medium).await {
+                    Swap::Done(_) => return Ok(()),
+                    Swap::Lost => {}
+                    Swap::Failed(error) => return Err(error),
+                }
+                backoff.pause().await?;
+                continue;
             }
             let mut next = base.record.clone();
             let wanted = match (&next.content, next.live(now).is_some()) {

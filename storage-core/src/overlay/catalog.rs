@@ -118,15 +118,19 @@ impl Engine {
         let bytes = serde_json::to_vec_pretty(&next).map_err(|error| {
             Error::new(ErrorKind::Internal, "an index catalog cannot be written").with_source(error)
         })?;
+        let bytes = Bytes::from(bytes);
         let swap = match base {
-            Some(base) => self.medium.swap(&key, Bytes::from(bytes), base).await,
-            None => self.medium.create(&key, Bytes::from(bytes)).await,
+            Some(base) => self.medium.swap(&key, bytes.clone(), base).await,
+            None => self.medium.create(&key, bytes.clone()).await,
         };
         match swap {
             Swap::Done(_) => Ok(true),
             Swap::Lost => Ok(false),
             Swap::Failed(error) => match self.catalog(collection).await {
-                Ok(now) if now.catalog.revision == next.revision => Ok(true),
+                Ok(now) if now.catalog.revision == next.revision => match &now.medium {
+                    Some(seen) if self.medium.confirm(&key, seen, bytes).await => Ok(true),
+                    _ => Err(error),
+                },
                 _ => Err(error),
             },
         }

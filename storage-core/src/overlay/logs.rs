@@ -21,7 +21,7 @@ use super::layout;
 use super::medium::{MAX_NAMES, Swap};
 use crate::adapter::{AppendRequest, Appended};
 use crate::error::{Applied, Error, ErrorKind, Result};
-use crate::name::Name;
+use crate::name::{Key, Name};
 use crate::version::Version;
 
 impl Engine {
@@ -96,13 +96,25 @@ impl Engine {
             Swap::Failed(error) if error.applied() == Applied::No => Err(error),
             Swap::Failed(error) => match self.frame(log, &head.head.incarnation, end).await {
                 Ok(Some(standing)) if standing.nonce == frame.nonce && matches!(current, Ok(true)) => {
-                    Ok(Some(appended))
+                    if self.frame_stays(&key, &frame).await {
+                        Ok(Some(appended))
+                    } else {
+                        Err(error)
+                    }
                 }
                 // Another append has the place, so this one can never get it.
                 Ok(Some(standing)) if standing.nonce != frame.nonce => Ok(None),
                 _ => Err(error),
             },
         }
+    }
+
+    /// Whether a frame that is seen after an unknown outcome is there to stay.
+    async fn frame_stays(&self, key: &Key, frame: &Frame) -> bool {
+        let (Ok(bytes), Ok(Some((standing, seen)))) = (frame.encode(), self.medium.read(key).await) else {
+            return false;
+        };
+        standing == bytes && self.medium.confirm(key, &seen, bytes).await
     }
 
     /// Whether exactly these entries already stand where they were expected.
@@ -167,7 +179,7 @@ impl Engine {
             Swap::Done(_) => {}
             Swap::Lost => return Ok(false),
             Swap::Failed(error) => match self.frame(log, incarnation, frame.first).await {
-                Ok(Some(standing)) if standing.closes => {}
+                Ok(Some(standing)) if standing.closes && self.frame_stays(&key, &standing).await => {}
                 _ => return Err(error),
             },
         }

@@ -110,6 +110,12 @@ impl Medium {
         }
     }
 
+    /// After a write whose outcome was unknown, and which is seen now: writes it again over what is seen, and says whether that was
+    /// acknowledged. Seeing it proves that it was written, not that it stays: a disk shows what it could not sync.
+    pub(super) async fn confirm(&self, key: &Key, seen: &Version, bytes: Bytes) -> bool {
+        matches!(self.swap(key, bytes, seen).await, Swap::Done(_))
+    }
+
     /// Removes exactly this version, where the medium can; `true` if it did.
     pub(super) async fn remove_version(&self, key: &Key, version: Version) -> Result<bool> {
         if !self.removes_by_version() {

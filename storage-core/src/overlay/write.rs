@@ -138,6 +138,12 @@ impl Engine {
         }
         let base = match found {
             Some(found) if found.record.live(*now).is_some() => found,
+            // Whoever left the mark may have died before it was durable. That it is removed is, and it was to be removed.
+            Some(found) if matches!(found.record.content, Content::Tombstone) => {
+                let key = layout::document(collection, id)?;
+                self.medium.remove_version(&key, found.medium).await?;
+                return Ok(Attempt::Done(false));
+            }
             _ => return Ok(Attempt::Done(false)),
         };
         let tombstone = Record::tombstone();
@@ -201,8 +207,8 @@ impl Engine {
         }
     }
 
-    /// After a swap that failed: `Ok` when it was applied after all. Only seeing one's own version proves anything; while the
-    /// base version is still there the request may be on its way, and after another version it may have come and gone.
+    /// After a swap that failed: `Ok` when it was applied after all, and stays. Only seeing one's own version proves anything; while
+    /// the base version is still there the request may be on its way, and after another version it may have come and gone.
     pub(super) async fn check_applied(
         &self,
         collection: &Name,
@@ -214,7 +220,14 @@ impl Engine {
             return Err(error);
         }
         match self.load(collection, id).await {
-            Ok(Some(now)) if now.record.version == *version => Ok(()),
+            Ok(Some(now)) if now.record.version == *version => {
+                let (key, bytes) = (layout::document(collection, id)?, now.record.encode()?);
+                if self.medium.confirm(&key, &now.medium, bytes).await {
+                    Ok(())
+                } else {
+                    Err(error)
+                }
+            }
             _ => Err(error),
         }
     }

@@ -30,6 +30,8 @@ enum At {
     Claim(Claiming),
     CreateEntry,
     Swap,
+    /// Writes again what knows the generation already.
+    Confirm,
     LookBeforeRetract,
     Retract,
     ReadCatalogAgain {
@@ -151,6 +153,12 @@ impl Builder {
                 }
                 None => self.at = At::Load,
             },
+            At::Confirm => match self.base {
+                Some(base) if world.swap(self.id, base.medium, base) => {
+                    self.next_document(self.id + 1, rules);
+                }
+                _ => self.again(),
+            },
             At::LookBeforeRetract => {
                 let now = world.documents[self.id];
                 let left = now.map(|now| now.medium) != self.base.map(|base| base.medium);
@@ -193,11 +201,14 @@ impl Builder {
 
     fn load(&mut self, world: &mut World, rules: &Rules) {
         self.base = world.documents[self.id];
-        let skipped =
-            |base: Document| base.knows || (base.value.is_none() && rules.make(Mistake::BuildDocumentsOnly));
+        let skipped = |base: Document| base.value.is_none() && rules.make(Mistake::BuildDocumentsOnly);
         let Some(base) = self.base.filter(|base| !skipped(*base)) else {
             return self.next_document(self.id + 1, rules);
         };
+        if base.knows {
+            self.at = At::Confirm;
+            return;
+        }
         self.entry = base.value.map(|value| (value, world.token()));
         self.at = match (self.entry, world.unique) {
             (Some(_), true) => At::Claim(Claiming::Read),

@@ -98,7 +98,13 @@ impl Engine {
             Swap::Done(medium) => Ok(Some(LoadedHead { head: next, medium })),
             Swap::Lost => Ok(None),
             Swap::Failed(error) => match self.head(log).await {
-                Ok(Some(now)) if now.head.revision == next.revision => Ok(Some(now)),
+                Ok(Some(now)) if now.head.revision == next.revision => {
+                    match self.medium.swap(&key, next.encode()?, &now.medium).await {
+                        // Written again, so that it stays: what is seen need not.
+                        Swap::Done(medium) => Ok(Some(LoadedHead { head: next, medium })),
+                        _ => Err(error),
+                    }
+                }
                 _ => Err(error),
             },
         }
