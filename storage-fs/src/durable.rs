@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use rustix::fd::BorrowedFd;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::fstat;
 use rustix::io::Errno;
 use storage_core::{Applied, Durability, Error, ErrorKind, Result};
@@ -109,6 +109,17 @@ impl Durable {
             self.poisoned.store(true, Ordering::Release);
             doubtful(errno)
         })
+    }
+
+    /// Makes the entries of a directory durable that others created and that may be none of ours to open or to sync.
+    pub(crate) fn passage(&self, directory: rustix::io::Result<OwnedFd>) -> Result<()> {
+        if !self.syncs() {
+            return Ok(());
+        }
+        match directory.and_then(|directory| self.system.sync_directory(directory.as_fd())) {
+            Ok(()) | Err(Errno::ACCESS | Errno::PERM | Errno::ROFS | Errno::INVAL) => Ok(()),
+            Err(errno) => Err(failed(errno)),
+        }
     }
 
     fn share(&self, directory: BorrowedFd<'_>) -> rustix::io::Result<()> {

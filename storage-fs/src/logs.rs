@@ -63,7 +63,7 @@ impl Logs {
                 Some(expected) if expected > 0 => Err(Error::log_moved(expected, 0)),
                 _ if request.entries.is_empty() => Ok(Appended { first: 0, next: 0 }),
                 _ => self
-                    .create(root, &place, |incarnation| {
+                    .create(root, log, &place, |incarnation| {
                         lines_of(incarnation, 0, &request.entries)
                     })
                     .map(|()| Appended {
@@ -114,7 +114,7 @@ impl Logs {
         let place = root.layout.log(log);
         let _held = claim.hold().map_err(failed)?;
         let Some(open) = self.open(root, log, &place, true)? else {
-            return self.create(root, &place, |incarnation| closing_line(incarnation, 0));
+            return self.create(root, log, &place, |incarnation| closing_line(incarnation, 0));
         };
         let (end, next, closed, incarnation) = {
             let mut known = lock(&open.known);
@@ -204,9 +204,7 @@ impl Logs {
         let header = Header::read(file.as_fd(), log)?;
         let length = size(&fstat(&file).map_err(failed)?);
         let mut all = lock(&self.known);
-        if all.len() >= MAX_KNOWN && !all.contains_key(log) {
-            all.clear();
-        }
+        make_room(&mut all, log);
         let known = all
             .entry(log.clone())
             .or_insert_with(|| Arc::new(Mutex::new(Known::new(&header))));
@@ -224,9 +222,16 @@ impl Logs {
     }
 
     /// Publishes a log's file with its first lines in it.
-    fn create(&self, root: &Root, place: &Place, lines: impl FnOnce(u128) -> Result<Vec<u8>>) -> Result<()> {
-        let header = Header::fresh();
+    fn create(
+        &self,
+        root: &Root,
+        log: &Name,
+        place: &Place,
+        lines: impl FnOnce(u128) -> Result<Vec<u8>>,
+    ) -> Result<()> {
+        let mut header = Header::fresh();
         let mut text = header.line()?;
+        header.end = length(&text);
         text.extend(lines(header.incarnation)?);
         let mut temporary = root.staging.create()?;
         temporary.write(&text)?;
@@ -242,14 +247,24 @@ impl Logs {
         root.durable.judge(published)?;
         root.durable.directory(directory.as_fd())?;
         root.durable.remember(place.path());
+        let mut known = Known::new(&header);
+        known.durable = length(&text);
+        let mut all = lock(&self.known);
+        make_room(&mut all, log);
+        all.insert(log.clone(), Arc::new(Mutex::new(known)));
         Ok(())
     }
 
     /// Writes lines at the end of what is whole, over whatever a crash left there.
     fn write(&self, root: &Root, log: &Name, open: &Open, end: u64, lines: &[u8]) -> Result<()> {
         let file = open.file.as_fd();
-        if size(&fstat(file).map_err(failed)?) > end {
+        let torn = size(&fstat(file).map_err(failed)?) > end;
+        if torn {
             self.cut(root, log, open, end)?;
+        } else if lock(&open.known).durable < end {
+            // Whoever appended before may have died before it was durable, and this must not be the only one that is.
+            self.sync(root, log, &open.file)
+                .map_err(|error| error.with_applied(Applied::No))?;
         }
         let (mut at, mut rest) = (end, lines);
         while !rest.is_empty() {
@@ -267,8 +282,10 @@ impl Logs {
             }
         }
         self.sync(root, log, &open.file)?;
+        let mut known = lock(&open.known);
         // What it finds is what was written; whoever comes next finds it where this could not.
-        let _ = lock(&open.known).extend(file, log);
+        let _ = known.extend(file, log);
+        known.durable = known.end;
         Ok(())
     }
 
@@ -288,6 +305,12 @@ impl Logs {
     }
 }
 
+fn make_room(known: &mut HashMap<Name, Arc<Mutex<Known>>>, log: &Name) {
+    if known.len() >= MAX_KNOWN && !known.contains_key(log) {
+        known.clear();
+    }
+}
+
 fn lines_of(incarnation: u128, first: u64, entries: &[Bytes]) -> Result<Vec<u8>> {
     let mut lines = Vec::with_capacity(entries.iter().map(|entry| entry.len() + 64).sum());
     let count = count(entries);
@@ -295,6 +318,10 @@ fn lines_of(incarnation: u128, first: u64, entries: &[Bytes]) -> Result<Vec<u8>>
         entry_line(incarnation, first, first + at, count - at - 1, entry, &mut lines)?;
     }
     Ok(lines)
+}
+
+fn length(text: &[u8]) -> u64 {
+    u64::try_from(text.len()).unwrap_or(u64::MAX)
 }
 
 fn count(entries: &[Bytes]) -> u64 {

@@ -63,11 +63,15 @@ impl Root {
             .map_err(at)?;
         // Before anything is created: newer data is refused untouched.
         let known = Format::read(way, directory.as_fd()).map_err(at)?;
-        let ours = |above: &OwnedFd, name| subdirectory(system, above.as_fd(), name, &durable).map_err(at);
+        let ours = |above: &OwnedFd, name| subdirectory(system, above.as_fd(), name).map_err(at);
         let internal = ours(&directory, INTERNAL)?;
         let staging = ours(&internal, "staging")?;
         let locks = ours(&internal, "locks")?;
         ours(&internal, "logs")?;
+        // Also where all was there: who created it may have died before it was durable.
+        for above in [&directory, &internal] {
+            durable.directory(above.as_fd()).map_err(at)?;
+        }
         let staging = Staging::new(system.clone(), staging, config.staging_max_age);
         let format = match known {
             Some(format) => format,
@@ -283,11 +287,15 @@ fn check_level(level: Durability) -> Result<()> {
     }
 }
 
-/// Opens the root, creating it and what is above it.
+/// Opens the root, creating it and what is above it, and makes it durable where it stands.
 fn open_root(config: &FsConfig, durable: &Durable) -> Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     // The root itself may be reached through links: it is the caller's choice, not a key's.
     match open(&config.root, flags, Mode::empty()) {
+        Ok(directory) => {
+            durable.passage(openat(&directory, "..", flags, Mode::empty()))?;
+            return Ok(directory);
+        }
         Err(Errno::NOENT) if config.create => {}
         Err(Errno::NOENT) => {
             return Err(Error::new(
@@ -296,9 +304,9 @@ fn open_root(config: &FsConfig, durable: &Durable) -> Result<OwnedFd> {
             ));
         }
         Err(Errno::NOTDIR) => return Err(Error::invalid_argument("the root is a file; name a directory")),
-        other => return other.map_err(failed),
+        Err(errno) => return Err(failed(errno)),
     }
-    let mut at = std::path::PathBuf::new();
+    let mut at = PathBuf::new();
     for part in config.root.components() {
         let above = if at.as_os_str().is_empty() {
             ".".into()
@@ -311,8 +319,10 @@ fn open_root(config: &FsConfig, durable: &Durable) -> Result<OwnedFd> {
                 let above = open(&above, flags, Mode::empty()).map_err(failed)?;
                 durable.directory(above.as_fd())?;
             }
-            // A directory, the root of the disk, or a directory above that we may only pass through.
-            Err(Errno::EXIST | Errno::ISDIR | Errno::ROFS | Errno::ACCESS) => {}
+            // Perhaps created by somebody who died before it was durable.
+            Err(Errno::EXIST) => durable.passage(open(&above, flags, Mode::empty()))?,
+            // The root of the disk, or a directory above that we may only pass through.
+            Err(Errno::ISDIR | Errno::ROFS | Errno::ACCESS) => {}
             Err(Errno::NOTDIR) => {
                 return Err(Error::invalid_argument(
                     "a file stands where a directory above the root must be",
@@ -324,14 +334,14 @@ fn open_root(config: &FsConfig, durable: &Durable) -> Result<OwnedFd> {
     open(&config.root, flags, Mode::empty()).map_err(failed)
 }
 
-/// Opens a directory of ours, creating it where it is missing.
-fn subdirectory(system: &System, at: BorrowedFd<'_>, name: &str, durable: &Durable) -> Result<OwnedFd> {
+/// Opens a directory of ours, creating it where it is missing. What it stands in is still to be synced.
+fn subdirectory(system: &System, at: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
     match step(at, name, DIRECTORY) {
         Err(Errno::NOENT) => {}
         other => return other.map_err(|errno| refused(errno, name)),
     }
     match system.make_directory(at, Path::new(name), DIRECTORY_MODE) {
-        Ok(()) | Err(Errno::EXIST) => durable.directory(at)?,
+        Ok(()) | Err(Errno::EXIST) => {}
         Err(errno) => return Err(refused(errno, name)),
     }
     step(at, name, DIRECTORY).map_err(|errno| refused(errno, name))

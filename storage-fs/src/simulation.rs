@@ -24,11 +24,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use storage_core::Durability;
 
 use self::explorer::{Counts, Crash, Explorer, Violation, Workload};
 use self::mistake::Mistake;
 use self::operation::Operation;
+use self::recorder::Fault;
 pub(crate) use self::recorder::Recorder;
 
 /// Every workload of so many operations.
@@ -49,21 +51,22 @@ fn workloads(length: usize) -> Vec<Workload> {
     all.into_iter().map(Workload::of).collect()
 }
 
-/// Explores workloads on all processors until they are done, the time is up or a promise is broken.
-fn explore(
-    workloads: &[Workload],
+/// Looks at many things on all processors until they are done, the time is up or a promise is broken.
+fn each<T: Sync>(
+    all: &[T],
     until: Option<Instant>,
     explorer: impl Fn() -> Explorer + Sync,
+    look: impl Fn(&mut Explorer, &T) -> Result<(), Violation> + Sync,
 ) -> (Counts, Option<Violation>) {
     let next = AtomicUsize::new(0);
     let found = Mutex::new((Counts::default(), None));
     let work = || {
         let mut explorer = explorer();
         while until.is_none_or(|until| Instant::now() < until)
-            && let Some(workload) = workloads.get(next.fetch_add(1, Ordering::Relaxed))
+            && let Some(one) = all.get(next.fetch_add(1, Ordering::Relaxed))
         {
-            if let Err(violation) = explorer.explore(workload) {
-                next.store(workloads.len(), Ordering::Relaxed);
+            if let Err(violation) = look(&mut explorer, one) {
+                next.store(all.len(), Ordering::Relaxed);
                 found.lock().unwrap().1 = Some(violation);
             }
         }
@@ -76,6 +79,14 @@ fn explore(
         }
     });
     found.into_inner().unwrap()
+}
+
+fn explore(
+    workloads: &[Workload],
+    until: Option<Instant>,
+    explorer: impl Fn() -> Explorer + Sync,
+) -> (Counts, Option<Violation>) {
+    each(workloads, until, explorer, Explorer::explore)
 }
 
 /// Prints a line that is seen also when the test passes.
@@ -144,6 +155,89 @@ fn what_is_acknowledged_survives_a_crash_of_the_process_without_a_sync() {
         violation.is_some(),
         "more is kept than is declared, or nothing was simulated"
     );
+}
+
+/// What a process did that was killed at each call of its last operation, and what another one does after it.
+fn killed(others: impl Fn(Option<Operation>) -> Vec<Operation>) -> Vec<Workload> {
+    let mut explorer = Explorer::new(Durability::PowerLoss, Crash::Power);
+    let mut workloads = Vec::new();
+    for operation in [None].into_iter().chain(Operation::ALL.map(Some)) {
+        let done: Vec<Operation> = match operation {
+            Some(operation) => operation.needs().iter().copied().chain([operation]).collect(),
+            None => Vec::new(),
+        };
+        for call in 1..=explorer.calls(&done) {
+            for other in others(operation) {
+                workloads.push(Workload {
+                    killed: Some((done.clone(), call)),
+                    operations: vec![other],
+                });
+            }
+        }
+    }
+    workloads
+}
+
+#[test]
+fn what_a_killed_process_did_not_sync_does_not_take_down_what_the_next_one_promises() {
+    let same = |operation: Option<Operation>| vec![operation.unwrap_or(Operation::Overwrite)];
+    let explorer = || Explorer::new(Durability::PowerLoss, Crash::Power);
+    held(
+        explore(&killed(same), None, explorer),
+        "a process that was killed, another that does the same, loss of power",
+    );
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn what_a_killed_process_did_not_sync_does_not_take_down_anything_the_next_one_does() {
+    let explorer = || Explorer::new(Durability::PowerLoss, Crash::Power);
+    held(
+        explore(&killed(|_| Operation::ALL.to_vec()), None, explorer),
+        "a process that was killed, another that does anything, loss of power",
+    );
+}
+
+/// Each call of each operation fails, once and from then on.
+fn faults(errno: Errno) -> Vec<(Vec<Operation>, Fault)> {
+    let mut explorer = Explorer::new(Durability::PowerLoss, Crash::Power);
+    let mut faults = Vec::new();
+    for operation in Operation::ALL {
+        let done: Vec<Operation> = operation.needs().iter().copied().chain([operation]).collect();
+        for first in 1..=explorer.calls(&done) {
+            for persistent in [false, true] {
+                let only = "";
+                faults.push((
+                    done.clone(),
+                    Fault {
+                        only,
+                        first,
+                        errno,
+                        persistent,
+                    },
+                ));
+            }
+        }
+    }
+    faults
+}
+
+fn fails(errno: Errno) -> (Counts, Option<Violation>) {
+    let explorer = || Explorer::new(Durability::PowerLoss, Crash::Power);
+    each(&faults(errno), None, explorer, |explorer, (operations, fault)| {
+        explorer.fail(operations, *fault)
+    })
+}
+
+#[test]
+fn a_call_that_fails_never_makes_an_answer_untrue() {
+    held(fails(Errno::IO), "a call that fails, loss of power");
+}
+
+#[test]
+#[ignore = "takes a while, and differs little from the disk that fails"]
+fn a_full_disk_never_makes_an_answer_untrue() {
+    held(fails(Errno::NOSPC), "a full disk, loss of power");
 }
 
 #[test]

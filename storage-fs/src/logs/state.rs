@@ -24,6 +24,8 @@ pub(super) struct Known {
     pub(super) next: u64,
     /// Where it goes.
     pub(super) end: u64,
+    /// Up to where this handle knows that it is durable: what others appended it did not see synced.
+    pub(super) durable: u64,
     pub(super) closed: bool,
     /// Numbers and places of the first lines of some appends, ascending.
     checkpoints: Vec<(u64, u64)>,
@@ -50,6 +52,7 @@ impl Known {
             incarnation: header.incarnation,
             next: 0,
             end: header.end,
+            durable: header.end,
             closed: false,
             checkpoints: vec![(0, header.end)],
         }

@@ -7,15 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use storage_core::{Durability, StorageAdapter};
+use storage_core::{Applied, Durability, StorageAdapter};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use super::crash::{Tree, states, survivor};
 use super::disk::Disk;
 use super::mistake::Mistake;
-use super::observation::{Observation, Observed, observe, temporaries};
-use super::operation::{NOW, Operation};
+use super::observation::{Observation, Observed, PARTS, observe, temporaries};
+use super::operation::{Answer, NOW, Operation};
 use super::recorder::{Event, Fault, Recorder};
 use crate::system::System;
 use crate::{Fs, FsConfig};
@@ -23,7 +23,7 @@ use crate::{Fs, FsConfig};
 /// What a program does before the power goes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Workload {
-    /// Done by a process that was killed at this call; the operations are another process's.
+    /// What another process did before, and the call of its last operation at which it was killed.
     pub(crate) killed: Option<(Vec<Operation>, usize)>,
     /// One after the other; before the first the root is opened, and created.
     pub(crate) operations: Vec<Operation>,
@@ -45,7 +45,7 @@ impl fmt::Display for Workload {
             for operation in operations {
                 write!(f, ", {operation}")?;
             }
-            write!(f, ", killed at call {call}; ")?;
+            write!(f, " killed at its call {call}; ")?;
         }
         write!(f, "open")?;
         for operation in &self.operations {
@@ -128,10 +128,47 @@ pub(crate) struct Explorer {
     seen: HashMap<u64, Observation>,
 }
 
+/// What a state may show.
+#[derive(Debug, Clone)]
+pub(crate) enum Expected {
+    /// One of these.
+    Whole(Vec<Observation>),
+    /// One of these, whatever its versions.
+    Alike(Vec<Observation>),
+    /// Of each thing what one of these shows, and of these things what the last shows.
+    Parts(Vec<Observation>, &'static [&'static str]),
+}
+
+impl Expected {
+    fn allows(&self, shown: &Observation) -> bool {
+        match self {
+            Self::Whole(allowed) => allowed.contains(shown),
+            Self::Alike(allowed) => {
+                let shown = shown.clone().without_versions();
+                allowed
+                    .iter()
+                    .any(|allowed| allowed.clone().without_versions() == shown)
+            }
+            Self::Parts(allowed, certain) => PARTS.iter().all(|part| {
+                let from = if certain.contains(part) {
+                    allowed.len() - 1
+                } else {
+                    0
+                };
+                allowed[from..]
+                    .iter()
+                    .any(|allowed| allowed.part(part) == shown.part(part))
+            }),
+        }
+    }
+}
+
 /// What a workload left behind.
 struct Run {
-    before: Observation,
-    after: Observation,
+    /// Before the operation that was killed, if one was; before the last operation; after it.
+    shown: Vec<Observation>,
+    /// What the last operation made certain.
+    certain: &'static [&'static str],
     disk: Disk,
     events: Vec<Event>,
     /// Where the last operation begins.
@@ -183,13 +220,20 @@ impl Explorer {
         for event in &run.events[..run.begin] {
             disk.apply(event);
         }
-        let either = [run.before, run.after];
-        let mut allowed = &either[..];
+        let (mut expected, promised) = if workload.killed.is_some() {
+            (
+                Expected::Parts(run.shown.clone(), &[]),
+                Expected::Parts(run.shown, run.certain),
+            )
+        } else {
+            let after = run.shown[1..].to_vec();
+            (Expected::Whole(run.shown), Expected::Whole(after))
+        };
         let mut point = run.events[..run.begin].last();
         let mut rest = run.events[run.begin..].iter();
         loop {
             self.counts.points += 1;
-            self.survives(&disk, allowed, 0)
+            self.survives(&disk, &expected, 0)
                 .map_err(|what| violated(format!("{point:?}"), what))?;
             let Some(event) = rest.next() else {
                 return Ok(());
@@ -197,8 +241,7 @@ impl Explorer {
             disk.apply(event);
             point = Some(event);
             if *event == Event::Answered(run.last) {
-                // From here on it is promised.
-                allowed = &either[1..];
+                expected = promised.clone();
             }
         }
     }
@@ -210,43 +253,35 @@ impl Explorer {
         let config = self.config(&place, Some(&recorder));
         let last = workload.operations.len();
         let run = self.runtime.block_on(async {
+            let mut shown = Vec::new();
             if let Some((operations, call)) = &workload.killed {
-                let fault = Fault {
-                    only: "",
-                    first: *call,
-                    errno: Errno::IO,
-                    persistent: true,
-                };
-                recorder.fail(Some(fault));
-                // Whatever it says: nobody is there to hear it.
-                if let Ok(mut fs) = Fs::open(config.clone()).await {
-                    for (step, operation) in operations.iter().enumerate() {
-                        let _ = operation.run(&mut fs, &config, step).await;
-                    }
-                }
-                recorder.fail(None);
+                shown.push(killed(&config, &recorder, operations, *call).await?);
             }
-            let mut before = Observation::default();
-            let mut begin = recorder.length();
             let told = |error| format!("the workload fails: {error:?}");
+            let mut begin = recorder.length();
+            let mut answer = Answer::Done;
             let mut fs = Fs::open(config.clone()).await.map_err(told)?;
             recorder.answered(0);
             for (step, operation) in workload.operations.iter().enumerate() {
                 if step + 1 == last {
-                    before = observe(&fs).await?.shown;
+                    shown.push(observe(&fs).await?.shown);
                     begin = recorder.length();
                 }
-                operation.run(&mut fs, &config, step).await.map_err(told)?;
+                answer = operation.run(&mut fs, &config, step).await.map_err(told)?;
                 recorder.answered(step + 1);
             }
-            let (disk, events) = (recorder.before(), recorder.events());
-            let after = observe(&fs).await?.shown;
-            if workload.operations.is_empty() && workload.killed.is_some() {
-                before = after.clone();
+            if last == 0 {
+                shown.push(Observation::default());
             }
+            let (disk, events) = (recorder.before(), recorder.events());
+            shown.push(observe(&fs).await?.shown);
+            let certain = match (answer, workload.operations.last()) {
+                (Answer::Done, Some(operation)) => operation.changes(),
+                _ => &[],
+            };
             Ok(Run {
-                before,
-                after,
+                shown,
+                certain,
                 disk,
                 events,
                 begin,
@@ -257,8 +292,82 @@ impl Explorer {
         run
     }
 
+    /// How many calls the last of these operations makes, or opening a new root where there is none.
+    pub(crate) fn calls(&mut self, operations: &[Operation]) -> usize {
+        let place = self.place();
+        let recorder = Recorder::over(&place).unwrap();
+        let config = self.config(&place, Some(&recorder));
+        let calls = self.runtime.block_on(async {
+            let mut begin = 0;
+            let mut fs = Fs::open(config.clone()).await.unwrap();
+            for (step, operation) in operations.iter().enumerate() {
+                begin = recorder.calls().len();
+                operation.run(&mut fs, &config, step).await.unwrap();
+            }
+            recorder.calls().len() - begin
+        });
+        remove(&place);
+        calls
+    }
+
+    /// Makes calls of the last operation fail, and looks at what it says of it and at every state after a loss of power.
+    ///
+    /// # Errors
+    /// A state that is not what the answer says.
+    pub(crate) fn fail(&mut self, operations: &[Operation], fault: Fault) -> Result<(), Violation> {
+        self.counts.workloads += 1;
+        self.seen.clear();
+        let violated = |what| Violation {
+            workload: Workload::of(operations.to_vec()),
+            point: format!("{fault:?}"),
+            what,
+        };
+        self.failed(operations, fault).map_err(violated)
+    }
+
+    fn failed(&mut self, operations: &[Operation], fault: Fault) -> Result<(), String> {
+        let good = self.run(&Workload::of(operations.to_vec()))?.shown;
+        let place = self.place();
+        let recorder = Recorder::over(&place).map_err(|errno| format!("nothing can be recorded: {errno}"))?;
+        let config = self.config(&place, Some(&recorder));
+        let run = self.runtime.block_on(async {
+            let told = |error| format!("the workload fails before it was to: {error:?}");
+            let mut fs = Fs::open(config.clone()).await.map_err(told)?;
+            let Some((operation, earlier)) = operations.split_last() else {
+                return Err("no operation is to fail".to_owned());
+            };
+            for (step, operation) in earlier.iter().enumerate() {
+                operation.run(&mut fs, &config, step).await.map_err(told)?;
+            }
+            let before = observe(&fs).await?.shown;
+            recorder.fail(Some(fault));
+            let answer = operation.run(&mut fs, &config, earlier.len()).await;
+            recorder.fail(None);
+            // The handle may only read from here on; another sees what there is.
+            let now = observe(&opened(&config).await?).await?.shown;
+            Ok((before, answer, now))
+        });
+        remove(&place);
+        let (before, answer, now) = run?;
+        let expected = match answer {
+            // Nothing may be acknowledged that is not there, and stays there.
+            Ok(_) => Expected::Alike(vec![good[1].clone()]),
+            Err(error) if error.applied() == Applied::No => Expected::Whole(vec![before]),
+            Err(_) => Expected::Alike(vec![before, good[1].clone()]),
+        };
+        if !expected.allows(&now) {
+            return Err(format!("there is {now:#?}, and expected was {expected:#?}"));
+        }
+        let mut disk = recorder.before();
+        for event in &recorder.events() {
+            disk.apply(event);
+        }
+        self.counts.points += 1;
+        self.survives(&disk, &expected, 1)
+    }
+
     /// Whether each state of the disk shows one of these.
-    fn survives(&mut self, disk: &Disk, allowed: &[Observation], crashes: usize) -> Result<(), String> {
+    fn survives(&mut self, disk: &Disk, expected: &Expected, crashes: usize) -> Result<(), String> {
         let trees = match self.crash {
             Crash::Power => {
                 let (trees, sampled) = states(disk);
@@ -276,10 +385,8 @@ impl Explorer {
                 self.recover(&tree, digest, crashes)?;
             }
             let shown = &self.seen[&digest];
-            if !allowed.contains(shown) {
-                return Err(format!(
-                    "there is {shown:#?}, and expected was one of {allowed:#?}"
-                ));
+            if !expected.allows(shown) {
+                return Err(format!("there is {shown:#?}, and expected was {expected:#?}"));
             }
         }
         Ok(())
@@ -319,19 +426,20 @@ impl Explorer {
         };
         remove(&place);
         let (first, then, length) = recovered?;
-        let allowed: Vec<Observation> = [Some(first.clone()), then].into_iter().flatten().collect();
+        let promised = Expected::Whole(vec![then.clone().unwrap_or_else(|| first.clone())]);
+        let either = Expected::Whole(std::iter::once(first.clone()).chain(then).collect());
         self.seen.insert(digest, first);
         if crashes > 0 {
             return Ok(());
         }
         let mut disk = recorder.before();
+        let mut expected = &either;
         for event in &recorder.events()[..length] {
             disk.apply(event);
-            let allowed = match event {
-                Event::Answered(_) => &allowed[1..],
-                _ => &allowed[..],
-            };
-            self.survives(&disk, allowed, crashes + 1)
+            if matches!(event, Event::Answered(_)) {
+                expected = &promised;
+            }
+            self.survives(&disk, expected, crashes + 1)
                 .map_err(|what| format!("after a second crash, after {event:?}: {what}"))?;
         }
         Ok(())
@@ -374,6 +482,38 @@ impl Explorer {
         std::fs::create_dir(&place).unwrap();
         place
     }
+}
+
+/// Does what a process does that is killed at a call of its last operation: from then on nothing it does changes anything. Gives what
+/// there was before that operation.
+async fn killed(
+    config: &FsConfig,
+    recorder: &Recorder,
+    operations: &[Operation],
+    call: usize,
+) -> Result<Observation, String> {
+    let fault = Fault {
+        only: "",
+        first: call,
+        errno: Errno::IO,
+        persistent: true,
+    };
+    let mut before = Observation::default();
+    if operations.is_empty() {
+        recorder.fail(Some(fault));
+    }
+    // Whatever it says from then on: nobody is there to hear it.
+    if let Ok(mut fs) = Fs::open(config.clone()).await {
+        for (step, operation) in operations.iter().enumerate() {
+            if step + 1 == operations.len() {
+                before = observe(&fs).await?.shown;
+                recorder.fail(Some(fault));
+            }
+            let _ = operation.run(&mut fs, config, step).await;
+        }
+    }
+    recorder.fail(None);
+    Ok(before)
 }
 
 async fn opened(config: &FsConfig) -> Result<Fs, String> {

@@ -31,7 +31,31 @@ pub(crate) struct Observed {
     pub(crate) torn: bool,
 }
 
+/// Everything operations change, each of which is there or not by itself.
+pub(crate) const PARTS: [&str; 8] = [
+    "object a",
+    "object a/b",
+    "object a/c",
+    "object n/e/w.txt",
+    "document x",
+    "document y",
+    "index by_step",
+    "log events",
+];
+
 impl Observation {
+    /// What is shown of one of the [`PARTS`].
+    pub(crate) fn part(&self, part: &str) -> Option<String> {
+        let (kind, name) = part.split_once(' ').unwrap_or_default();
+        match kind {
+            "object" => self.objects.get(name).map(|object| format!("{object:?}")),
+            "document" => self.documents.get(name).map(|document| format!("{document:?}")),
+            "index" => self.indexes.iter().any(|index| index == name).then(String::new),
+            "log" => self.logs.get(name).map(|log| format!("{log:?}")),
+            _ => panic!("{part} is no part"),
+        }
+    }
+
     /// Without what is random.
     pub(crate) fn without_versions(mut self) -> Self {
         for (_, version) in self.objects.values_mut() {

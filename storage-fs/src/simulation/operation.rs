@@ -42,6 +42,14 @@ pub(crate) enum Operation {
     Reopen,
 }
 
+/// What an operation that did not fail came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Done,
+    /// Its condition did not hold, or there was nothing to do: it only looked.
+    Nothing,
+}
+
 impl Operation {
     pub(crate) const ALL: [Self; 16] = [
         Self::Create,
@@ -62,23 +70,52 @@ impl Operation {
         Self::Reopen,
     ];
 
-    /// Does it, as the step of this number. A refusal is `Ok`: the condition did not hold, and nothing was to happen.
-    pub(crate) async fn run(self, fs: &mut Fs, config: &FsConfig, step: usize) -> Result<()> {
-        let outcome = self.attempt(fs, config, step).await;
-        match outcome {
+    /// Does it, as the step of this number.
+    pub(crate) async fn run(self, fs: &mut Fs, config: &FsConfig, step: usize) -> Result<Answer> {
+        match self.attempt(fs, config, step).await {
+            Ok(true) => Ok(Answer::Done),
+            Ok(false) => Ok(Answer::Nothing),
             Err(error)
                 if matches!(
                     error.kind(),
                     ErrorKind::AlreadyExists | ErrorKind::PreconditionFailed | ErrorKind::LogClosed
                 ) =>
             {
-                Ok(())
+                Ok(Answer::Nothing)
             }
-            outcome => outcome,
+            Err(error) => Err(error),
         }
     }
 
-    async fn attempt(self, fs: &mut Fs, config: &FsConfig, step: usize) -> Result<()> {
+    /// What it changes, in the words of [`PARTS`](super::observation::PARTS).
+    pub(crate) const fn changes(self) -> &'static [&'static str] {
+        match self {
+            Self::Create | Self::Overwrite | Self::Swap | Self::Delete => &["object a"],
+            Self::WriteBeside | Self::DeleteBeside => &["object a/b"],
+            Self::Stream => &["object n/e/w.txt"],
+            Self::Copy => &["object a/c"],
+            Self::PutDocument | Self::DeleteDocument => &["document x"],
+            Self::PutOtherDocument => &["document y"],
+            Self::EnsureIndex => &["index by_step"],
+            Self::Append | Self::CloseLog | Self::DeleteLog => &["log events"],
+            Self::Reopen => &[],
+        }
+    }
+
+    /// What is done before it, so that it finds something.
+    pub(crate) const fn needs(self) -> &'static [Self] {
+        match self {
+            Self::Swap | Self::Delete | Self::Overwrite | Self::Copy => &[Self::Create],
+            Self::DeleteBeside => &[Self::WriteBeside],
+            Self::DeleteDocument | Self::EnsureIndex => &[Self::PutDocument],
+            Self::PutOtherDocument => &[Self::PutDocument, Self::EnsureIndex],
+            Self::Append | Self::CloseLog | Self::DeleteLog => &[Self::Append],
+            Self::Create | Self::WriteBeside | Self::Stream | Self::PutDocument | Self::Reopen => &[],
+        }
+    }
+
+    /// Whether there was something to do.
+    async fn attempt(self, fs: &mut Fs, config: &FsConfig, step: usize) -> Result<bool> {
         let bytes = format!("{self} in step {step}");
         let always = WriteRequest::default();
         match self {
@@ -102,30 +139,31 @@ impl Operation {
                     .await?;
                 writer.write("the first piece, ".into()).await?;
                 writer.write(bytes.into()).await?;
-                writer.finish().await.map(drop)
+                writer.finish().await.map(|_| true)
             }
             Self::Copy => fs
                 .copy(Area::Objects, &key("a"), &key("a/c"), always)
                 .await
-                .map(drop),
+                .map(|copied| copied.is_some()),
             Self::PutDocument => put(fs, "x", step).await,
             Self::PutOtherDocument => put(fs, "y", step).await,
             Self::DeleteDocument => {
                 let request = DeleteDocumentRequest::new(id("x"), NOW);
-                fs.delete_document(&collection(), request).await.map(drop)
+                // That there is nothing is an answer as good as having deleted it.
+                fs.delete_document(&collection(), request).await.map(|_| true)
             }
-            Self::EnsureIndex => fs.ensure_index(&collection(), &index(), NOW).await.map(drop),
+            Self::EnsureIndex => fs.ensure_index(&collection(), &index(), NOW).await,
             Self::Append => {
                 // The first is the longest, so that a later one does not cover what may be left of it.
                 let second = "and the second".repeat(3_usize.saturating_sub(step) + 1);
                 let entries = vec![bytes.into(), second.into()];
-                fs.append(&log(), AppendRequest::new(entries)).await.map(drop)
+                fs.append(&log(), AppendRequest::new(entries)).await.map(|_| true)
             }
-            Self::CloseLog => fs.close_log(&log()).await,
-            Self::DeleteLog => fs.delete_log(&log()).await,
+            Self::CloseLog => fs.close_log(&log()).await.map(|()| true),
+            Self::DeleteLog => fs.delete_log(&log()).await.map(|()| true),
             Self::Reopen => {
                 *fs = Fs::open(config.clone()).await?;
-                Ok(())
+                Ok(true)
             }
         }
     }
@@ -137,21 +175,22 @@ impl fmt::Display for Operation {
     }
 }
 
-async fn write(fs: &Fs, name: &str, bytes: String, request: WriteRequest) -> Result<()> {
+async fn write(fs: &Fs, name: &str, bytes: String, request: WriteRequest) -> Result<bool> {
     fs.write(Area::Objects, &key(name), bytes.into(), request)
         .await
-        .map(drop)
+        .map(|_| true)
 }
 
-async fn delete(fs: &Fs, name: &str) -> Result<()> {
+async fn delete(fs: &Fs, name: &str) -> Result<bool> {
     fs.delete(Area::Objects, &key(name), DeleteRequest::default())
         .await
+        .map(|()| true)
 }
 
-async fn put(fs: &Fs, name: &str, step: usize) -> Result<()> {
+async fn put(fs: &Fs, name: &str, step: usize) -> Result<bool> {
     let step = i64::try_from(step).unwrap_or(i64::MAX);
     let request = PutRequest::new(id(name), rawdoc! { "step": step }, NOW);
-    fs.put(&collection(), request).await.map(drop)
+    fs.put(&collection(), request).await.map(|_| true)
 }
 
 pub(crate) fn key(name: &str) -> Key {
