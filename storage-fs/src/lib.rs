@@ -32,6 +32,17 @@
 //! removes temporaries of writers that are gone, known by the lock a living writer holds, and says how many. An append to a log
 //! that was cut short is left out by readers, counted in `torn_bytes`, and cut off by the next append.
 //!
+//! A process that is killed leaves in memory what it had not synced, where the next one sees it. So nothing is built on what is only
+//! seen: opening syncs the root and what it stands in, the first write into a directory syncs what that stands in, and an append
+//! syncs what others appended before it.
+//!
+//! With [`ProcessCrash`](storage_core::Durability::ProcessCrash) nothing is synced: a crash of the process loses nothing that was
+//! acknowledged, loss of power may.
+//!
+//! All this is tried on a simulated disk that keeps only what `fsync(2)` promises to keep: every workload of up to three
+//! operations, power lost after each call to the system and once more during recovery, every mixture of what was on its way; a
+//! process killed at each call and another after it; each call failing.
+//!
 //! A sync that fails before the name is given is an ordinary error, and the old value stands. One that fails after it leaves
 //! the outcome unknown: the error says so and the handle only reads until it is opened again. No sync is repeated.
 //!

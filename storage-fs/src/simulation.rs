@@ -13,11 +13,16 @@
 
 mod crash;
 mod disk;
+mod event;
+mod expected;
 mod explorer;
+mod failing;
 mod mistake;
 mod observation;
 mod operation;
 mod recorder;
+mod tree;
+mod workload;
 
 use std::io::Write as _;
 use std::sync::Mutex;
@@ -27,11 +32,12 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use storage_core::Durability;
 
-use self::explorer::{Counts, Crash, Explorer, Violation, Workload};
+use self::explorer::{Crash, Explorer};
 use self::mistake::Mistake;
 use self::operation::Operation;
 use self::recorder::Fault;
 pub(crate) use self::recorder::Recorder;
+use self::workload::{Counts, Violation, Workload};
 
 /// Every workload of so many operations.
 fn workloads(length: usize) -> Vec<Workload> {

@@ -23,6 +23,9 @@ pub(crate) enum Fault {
     Delayed,
     /// It is refused, and so is every later one: the process lost its medium.
     Gone,
+    /// It is carried out and shown, and does not last: the disk could not sync it, takes no more, and has lost it when it is read
+    /// anew.
+    Unkept,
     /// It never answers, not carried out: the operation is dropped there.
     HangsBefore,
     /// It never answers, carried out.
@@ -30,12 +33,13 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Refused,
         Self::AnswerLost,
         Self::RequestLost,
         Self::Delayed,
         Self::Gone,
+        Self::Unkept,
         Self::HangsBefore,
         Self::HangsAfter,
     ];
@@ -45,6 +49,17 @@ impl Fault {
 enum Late {
     Write(Area, Key, Bytes, WriteRequest),
     Delete(Area, Key, DeleteRequest),
+    /// What was there before is there again.
+    Lose(Area, Key, Option<Bytes>),
+}
+
+impl Late {
+    /// What would be lost if this were carried out and not kept.
+    async fn lost(&self, inner: &MemoryBackend) -> Self {
+        let (Self::Write(area, key, ..) | Self::Delete(area, key, _) | Self::Lose(area, key, _)) = self;
+        let before = inner.read(*area, key, ReadRequest::default()).await.unwrap();
+        Self::Lose(*area, key.clone(), before.map(|object| object.bytes))
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -100,7 +115,7 @@ impl Faulty {
             .is_some_and(|(nth, _)| self.calls.load(Ordering::Relaxed) >= nth)
     }
 
-    /// Carries out what was delayed.
+    /// Carries out what was delayed, and loses what was not kept.
     pub(crate) async fn land(&self) {
         let late = std::mem::take(&mut *self.late.lock().unwrap());
         for late in late {
@@ -110,6 +125,12 @@ impl Faulty {
                     drop(self.inner.write(area, &key, bytes, request).await)
                 }
                 Late::Delete(area, key, request) => drop(self.inner.delete(area, &key, request).await),
+                Late::Lose(area, key, Some(bytes)) => {
+                    drop(self.inner.write(area, &key, bytes, WriteRequest::default()).await)
+                }
+                Late::Lose(area, key, None) => {
+                    drop(self.inner.delete(area, &key, DeleteRequest::default()).await)
+                }
             }
         }
     }
@@ -123,6 +144,7 @@ impl Faulty {
         let call = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
         let fault = match self.fault {
             Some((nth, fault)) if call == nth || (call > nth && fault == Fault::Gone) => fault,
+            Some((_, Fault::Unkept)) if !self.late.lock().unwrap().is_empty() => Fault::Unkept,
             _ => return operation.await,
         };
         let changes = late.is_some();
@@ -141,6 +163,16 @@ impl Faulty {
                 self.late.lock().unwrap().extend(late);
                 broken(Applied::Unknown)
             }
+            Fault::Unkept => match late {
+                None => operation.await,
+                Some(_) if !self.late.lock().unwrap().is_empty() => broken(Applied::No),
+                Some(late) => {
+                    let lost = late.lost(&self.inner).await;
+                    let done = operation.await.is_ok();
+                    self.late.lock().unwrap().extend(done.then_some(lost));
+                    broken(Applied::Unknown)
+                }
+            },
             Fault::HangsBefore => std::future::pending().await,
             Fault::HangsAfter => {
                 drop(operation.await);

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::recorder::{Event, Synced};
+use super::event::{Event, Synced};
 
 /// A file or directory, whatever its names.
 pub(crate) type Node = usize;

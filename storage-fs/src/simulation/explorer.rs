@@ -1,59 +1,27 @@
 //! Runs workloads, and looks at every state in which a crash may leave the disk.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::io::Errno;
-use storage_core::{Applied, Durability, StorageAdapter};
+use storage_core::{Durability, StorageAdapter};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use super::crash::{Tree, states, survivor};
+use super::crash::{states, survivor};
 use super::disk::Disk;
+use super::event::Event;
+use super::expected::Expected;
+use super::failing::killed;
 use super::mistake::Mistake;
-use super::observation::{Observation, Observed, PARTS, observe, temporaries};
+use super::observation::{Observation, Observed, observe, temporaries};
 use super::operation::{Answer, NOW, Operation};
-use super::recorder::{Event, Fault, Recorder};
+use super::recorder::Recorder;
+use super::tree::Tree;
+use super::workload::{Counts, Violation, Workload};
 use crate::system::System;
 use crate::{Fs, FsConfig};
-
-/// What a program does before the power goes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Workload {
-    /// What another process did before, and the call of its last operation at which it was killed.
-    pub(crate) killed: Option<(Vec<Operation>, usize)>,
-    /// One after the other; before the first the root is opened, and created.
-    pub(crate) operations: Vec<Operation>,
-}
-
-impl Workload {
-    pub(crate) const fn of(operations: Vec<Operation>) -> Self {
-        Self {
-            killed: None,
-            operations,
-        }
-    }
-}
-
-impl fmt::Display for Workload {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some((operations, call)) = &self.killed {
-            write!(f, "open")?;
-            for operation in operations {
-                write!(f, ", {operation}")?;
-            }
-            write!(f, " killed at its call {call}; ")?;
-        }
-        write!(f, "open")?;
-        for operation in &self.operations {
-            write!(f, ", {operation}")?;
-        }
-        Ok(())
-    }
-}
 
 /// Which crash is simulated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,60 +32,10 @@ pub(crate) enum Crash {
     Process,
 }
 
-/// A state that breaks a promise.
-#[derive(Debug)]
-pub(crate) struct Violation {
-    pub(crate) workload: Workload,
-    /// The last thing that happened before the crash.
-    pub(crate) point: String,
-    pub(crate) what: String,
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}; crash after {}: {}", self.workload, self.point, self.what)
-    }
-}
-
-/// What was looked at.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Counts {
-    pub(crate) workloads: usize,
-    pub(crate) points: usize,
-    /// Crash points with more states than are all looked at.
-    pub(crate) sampled: usize,
-    pub(crate) states: usize,
-    /// Those no program of ours can tell from another.
-    pub(crate) distinct: usize,
-    /// Of the states, those after a second crash.
-    pub(crate) again: usize,
-}
-
-impl Counts {
-    pub(crate) fn add(&mut self, other: Self) {
-        self.workloads += other.workloads;
-        self.points += other.points;
-        self.sampled += other.sampled;
-        self.states += other.states;
-        self.distinct += other.distinct;
-        self.again += other.again;
-    }
-}
-
-impl fmt::Display for Counts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} workloads, {} crash points ({} sampled), {} states ({} after a second crash), {} of them distinct",
-            self.workloads, self.points, self.sampled, self.states, self.again, self.distinct
-        )
-    }
-}
-
 /// A runtime, a place for real files, and what was counted.
 #[derive(Debug)]
 pub(crate) struct Explorer {
-    runtime: Runtime,
+    pub(super) runtime: Runtime,
     scratch: TempDir,
     places: usize,
     durability: Durability,
@@ -125,48 +43,13 @@ pub(crate) struct Explorer {
     mistake: Option<Mistake>,
     pub(crate) counts: Counts,
     /// What was seen in the states of this workload.
-    seen: HashMap<u64, Observation>,
-}
-
-/// What a state may show.
-#[derive(Debug, Clone)]
-pub(crate) enum Expected {
-    /// One of these.
-    Whole(Vec<Observation>),
-    /// One of these, whatever its versions.
-    Alike(Vec<Observation>),
-    /// Of each thing what one of these shows, and of these things what the last shows.
-    Parts(Vec<Observation>, &'static [&'static str]),
-}
-
-impl Expected {
-    fn allows(&self, shown: &Observation) -> bool {
-        match self {
-            Self::Whole(allowed) => allowed.contains(shown),
-            Self::Alike(allowed) => {
-                let shown = shown.clone().without_versions();
-                allowed
-                    .iter()
-                    .any(|allowed| allowed.clone().without_versions() == shown)
-            }
-            Self::Parts(allowed, certain) => PARTS.iter().all(|part| {
-                let from = if certain.contains(part) {
-                    allowed.len() - 1
-                } else {
-                    0
-                };
-                allowed[from..]
-                    .iter()
-                    .any(|allowed| allowed.part(part) == shown.part(part))
-            }),
-        }
-    }
+    pub(super) seen: HashMap<u64, Observation>,
 }
 
 /// What a workload left behind.
-struct Run {
+pub(super) struct Run {
     /// Before the operation that was killed, if one was; before the last operation; after it.
-    shown: Vec<Observation>,
+    pub(super) shown: Vec<Observation>,
     /// What the last operation made certain.
     certain: &'static [&'static str],
     disk: Disk,
@@ -247,7 +130,7 @@ impl Explorer {
     }
 
     /// Runs a workload on real files.
-    fn run(&mut self, workload: &Workload) -> Result<Run, String> {
+    pub(super) fn run(&mut self, workload: &Workload) -> Result<Run, String> {
         let place = self.place();
         let recorder = Recorder::over(&place).map_err(|errno| format!("nothing can be recorded: {errno}"))?;
         let config = self.config(&place, Some(&recorder));
@@ -310,64 +193,13 @@ impl Explorer {
         calls
     }
 
-    /// Makes calls of the last operation fail, and looks at what it says of it and at every state after a loss of power.
-    ///
-    /// # Errors
-    /// A state that is not what the answer says.
-    pub(crate) fn fail(&mut self, operations: &[Operation], fault: Fault) -> Result<(), Violation> {
-        self.counts.workloads += 1;
-        self.seen.clear();
-        let violated = |what| Violation {
-            workload: Workload::of(operations.to_vec()),
-            point: format!("{fault:?}"),
-            what,
-        };
-        self.failed(operations, fault).map_err(violated)
-    }
-
-    fn failed(&mut self, operations: &[Operation], fault: Fault) -> Result<(), String> {
-        let good = self.run(&Workload::of(operations.to_vec()))?.shown;
-        let place = self.place();
-        let recorder = Recorder::over(&place).map_err(|errno| format!("nothing can be recorded: {errno}"))?;
-        let config = self.config(&place, Some(&recorder));
-        let run = self.runtime.block_on(async {
-            let told = |error| format!("the workload fails before it was to: {error:?}");
-            let mut fs = Fs::open(config.clone()).await.map_err(told)?;
-            let Some((operation, earlier)) = operations.split_last() else {
-                return Err("no operation is to fail".to_owned());
-            };
-            for (step, operation) in earlier.iter().enumerate() {
-                operation.run(&mut fs, &config, step).await.map_err(told)?;
-            }
-            let before = observe(&fs).await?.shown;
-            recorder.fail(Some(fault));
-            let answer = operation.run(&mut fs, &config, earlier.len()).await;
-            recorder.fail(None);
-            // The handle may only read from here on; another sees what there is.
-            let now = observe(&opened(&config).await?).await?.shown;
-            Ok((before, answer, now))
-        });
-        remove(&place);
-        let (before, answer, now) = run?;
-        let expected = match answer {
-            // Nothing may be acknowledged that is not there, and stays there.
-            Ok(_) => Expected::Alike(vec![good[1].clone()]),
-            Err(error) if error.applied() == Applied::No => Expected::Whole(vec![before]),
-            Err(_) => Expected::Alike(vec![before, good[1].clone()]),
-        };
-        if !expected.allows(&now) {
-            return Err(format!("there is {now:#?}, and expected was {expected:#?}"));
-        }
-        let mut disk = recorder.before();
-        for event in &recorder.events() {
-            disk.apply(event);
-        }
-        self.counts.points += 1;
-        self.survives(&disk, &expected, 1)
-    }
-
     /// Whether each state of the disk shows one of these.
-    fn survives(&mut self, disk: &Disk, expected: &Expected, crashes: usize) -> Result<(), String> {
+    pub(super) fn survives(
+        &mut self,
+        disk: &Disk,
+        expected: &Expected,
+        crashes: usize,
+    ) -> Result<(), String> {
         let trees = match self.crash {
             Crash::Power => {
                 let (trees, sampled) = states(disk);
@@ -409,11 +241,10 @@ impl Explorer {
             }
             let after_opening = recorder.length();
             let fs = opened(&plain).await?;
-            same("opening once more", &first, &observe(&fs).await?)?;
             fs.sweep(NOW)
                 .await
                 .map_err(|error| format!("it cannot be swept: {error:?}"))?;
-            same("a sweep", &first, &observe(&fs).await?)?;
+            same("opening once more, or a sweep,", &first, &observe(&fs).await?)?;
             Ok((first, after_opening))
         });
         let recovered = match recovered {
@@ -467,7 +298,7 @@ impl Explorer {
         })
     }
 
-    fn config(&self, place: &Path, recorder: Option<&Arc<Recorder>>) -> FsConfig {
+    pub(super) fn config(&self, place: &Path, recorder: Option<&Arc<Recorder>>) -> FsConfig {
         // Temporaries are swept at once: their writers are gone.
         let mut config = FsConfig::new(place.join("root"))
             .durability(self.durability)
@@ -476,7 +307,7 @@ impl Explorer {
         config
     }
 
-    fn place(&mut self) -> PathBuf {
+    pub(super) fn place(&mut self) -> PathBuf {
         self.places += 1;
         let place = self.scratch.path().join(self.places.to_string());
         std::fs::create_dir(&place).unwrap();
@@ -484,39 +315,7 @@ impl Explorer {
     }
 }
 
-/// Does what a process does that is killed at a call of its last operation: from then on nothing it does changes anything. Gives what
-/// there was before that operation.
-async fn killed(
-    config: &FsConfig,
-    recorder: &Recorder,
-    operations: &[Operation],
-    call: usize,
-) -> Result<Observation, String> {
-    let fault = Fault {
-        only: "",
-        first: call,
-        errno: Errno::IO,
-        persistent: true,
-    };
-    let mut before = Observation::default();
-    if operations.is_empty() {
-        recorder.fail(Some(fault));
-    }
-    // Whatever it says from then on: nobody is there to hear it.
-    if let Ok(mut fs) = Fs::open(config.clone()).await {
-        for (step, operation) in operations.iter().enumerate() {
-            if step + 1 == operations.len() {
-                before = observe(&fs).await?.shown;
-                recorder.fail(Some(fault));
-            }
-            let _ = operation.run(&mut fs, config, step).await;
-        }
-    }
-    recorder.fail(None);
-    Ok(before)
-}
-
-async fn opened(config: &FsConfig) -> Result<Fs, String> {
+pub(super) async fn opened(config: &FsConfig) -> Result<Fs, String> {
     Fs::open(config.clone())
         .await
         .map_err(|error| format!("it cannot be opened: {error:?}"))
@@ -533,7 +332,7 @@ fn same(what: &str, before: &Observed, after: &Observed) -> Result<(), String> {
     }
 }
 
-fn remove(place: &Path) {
+pub(super) fn remove(place: &Path) {
     std::fs::remove_dir_all(place).unwrap();
 }
 

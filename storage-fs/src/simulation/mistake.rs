@@ -2,7 +2,7 @@
 //! missing or elsewhere. Each must be noticed, or nothing the simulation says is worth anything.
 
 use super::disk::Node;
-use super::recorder::{Event, Synced};
+use super::event::{Event, Synced};
 
 /// A step that is left out or made too late.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
