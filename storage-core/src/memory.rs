@@ -4,6 +4,7 @@ mod adapter;
 mod backend;
 mod collection;
 mod log;
+mod state;
 
 pub use self::adapter::Memory;
 pub use self::backend::MemoryBackend;

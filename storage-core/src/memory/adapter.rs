@@ -1,6 +1,6 @@
 //! [`Memory`]: the reference adapter. One lock, one copy of the truth; what it does is what the contract means.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,9 +11,10 @@ use bytes::Bytes;
 use super::backend::MemoryBackend;
 use super::collection::Collection;
 use super::log::Log;
+use super::state::State;
 use crate::adapter::{
-    AppendRequest, Appended, BatchOperation, BatchRequest, DeleteDocumentRequest, DocumentGuard, Explanation,
-    FindPage, FindRequest, LogPage, PutRequest, StorageAdapter, StoredDocument, SweepReport,
+    AppendRequest, Appended, BatchRequest, DeleteDocumentRequest, Explanation, FindPage, FindRequest,
+    LogPage, PutRequest, StorageAdapter, StoredDocument, SweepReport,
 };
 use crate::backend::{
     Area, DeleteRequest, ListPage, ListRequest, Object, ObjectMeta, ObjectWriter, ReadRequest,
@@ -21,7 +22,7 @@ use crate::backend::{
 };
 use crate::clock::Timestamp;
 use crate::declaration::{Declaration, DocumentsDeclaration, Durability, LogsDeclaration, Support};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::index::{Index, IndexInfo, IndexStats};
 use crate::name::{DocumentId, Key, Name};
 use crate::version::Version;
@@ -42,12 +43,6 @@ pub struct Memory {
     backend: Arc<MemoryBackend>,
     declaration: Arc<Declaration>,
     state: Arc<Mutex<State>>,
-}
-
-#[derive(Debug, Clone, Default)]
-struct State {
-    collections: BTreeMap<Name, Collection>,
-    logs: BTreeMap<Name, Log>,
 }
 
 impl Memory {
@@ -86,58 +81,6 @@ impl Memory {
 impl Default for Memory {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-impl State {
-    fn check_guard(&self, guard: Option<&DocumentGuard>, now: Timestamp) -> Result<()> {
-        let Some(guard) = guard else { return Ok(()) };
-        let document = self
-            .collections
-            .get(&guard.collection)
-            .and_then(|collection| collection.live(&guard.id, now));
-        if document.map(|document| &document.version) == Some(&guard.version) {
-            return Ok(());
-        }
-        Err(Error::guard_failed(guard.id.as_str()))
-    }
-
-    fn put(&mut self, collection: &Name, request: PutRequest, max_index_key_bytes: u64) -> Result<Version> {
-        self.check_guard(request.guard.as_ref(), request.now)?;
-        if let Some(collection) = self.collections.get_mut(collection) {
-            return collection.put(request, max_index_key_bytes);
-        }
-        // Only a write that succeeds creates the collection.
-        let mut created = Collection::default();
-        let version = created.put(request, max_index_key_bytes)?;
-        self.collections.insert(collection.clone(), created);
-        Ok(version)
-    }
-
-    fn delete(&mut self, collection: &Name, request: &DeleteDocumentRequest) -> Result<bool> {
-        self.check_guard(request.guard.as_ref(), request.now)?;
-        match self.collections.get_mut(collection) {
-            Some(collection) => collection.delete(request),
-            None if request.if_version.is_some() => Err(Error::precondition_failed(None)),
-            None => Ok(false),
-        }
-    }
-
-    /// Applies operations one by one up to the first refusal.
-    fn apply(&mut self, batch: BatchRequest, max_index_key_bytes: u64) -> Result<Vec<Option<Version>>> {
-        let mut versions = Vec::with_capacity(batch.operations.len());
-        for (at, (collection, operation)) in batch.operations.into_iter().enumerate() {
-            let outcome = match operation {
-                BatchOperation::Put(request) => self.put(&collection, request, max_index_key_bytes).map(Some),
-                BatchOperation::Delete(request) => self.delete(&collection, &request).map(|_| None),
-            };
-            versions.push(outcome.map_err(|error| error.with_context("operation", at.to_string()))?);
-        }
-        Ok(versions)
-    }
-
-    fn collection(&self, name: &Name) -> Collection {
-        self.collections.get(name).cloned().unwrap_or_default()
     }
 }
 
@@ -248,28 +191,8 @@ impl StorageAdapter for Memory {
             .collect())
     }
 
-    /// Keeps a copy of the collections concerned, so a refusal leaves nothing behind.
     async fn commit(&self, batch: BatchRequest) -> Result<Vec<Option<Version>>> {
-        let mut state = self.state();
-        let names: BTreeSet<&Name> = batch
-            .operations
-            .iter()
-            .map(|(collection, _)| collection)
-            .collect();
-        let before: Vec<_> = names
-            .into_iter()
-            .map(|name| (name.clone(), state.collections.get(name).cloned()))
-            .collect();
-        let result = state.apply(batch, self.max_index_key_bytes());
-        if result.is_err() {
-            for (name, collection) in before {
-                match collection {
-                    Some(collection) => state.collections.insert(name, collection),
-                    None => state.collections.remove(&name),
-                };
-            }
-        }
-        result
+        self.state().apply(batch, self.max_index_key_bytes())
     }
 
     async fn find(&self, collection: &Name, request: FindRequest) -> Result<FindPage> {
@@ -287,7 +210,10 @@ impl StorageAdapter for Memory {
     }
 
     async fn explain(&self, collection: &Name, request: &FindRequest) -> Result<Explanation> {
-        Ok(self.state().collection(collection).plan(request)?.explain())
+        match self.state().collections.get(collection) {
+            Some(collection) => Ok(collection.plan(request)?.explain()),
+            None => Ok(Collection::default().plan(request)?.explain()),
+        }
     }
 
     async fn collections(&self, after: Option<&Name>, limit: usize) -> Result<Vec<Name>> {

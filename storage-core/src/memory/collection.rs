@@ -82,6 +82,27 @@ impl Collection {
         Ok(current.is_some())
     }
 
+    /// What is kept under an id, expired or not.
+    pub(super) fn kept(&self, id: &DocumentId) -> Option<&StoredDocument> {
+        self.documents.get(id)
+    }
+
+    /// Makes what is kept under an id what it was, without asking whether it may be.
+    pub(super) fn restore(&mut self, id: &DocumentId, document: Option<StoredDocument>) {
+        self.unlink(id);
+        let Some(document) = document else {
+            self.documents.remove(id);
+            return;
+        };
+        for table in self.indexes.values_mut() {
+            if let Ok(keys) = table.index.keys(&document.body, u64::MAX) {
+                let entries = keys.keys.into_iter().map(|key| (key, id.clone()));
+                table.entries.extend(entries);
+            }
+        }
+        self.documents.insert(id.clone(), document);
+    }
+
     /// Removes a document's entries from every index.
     fn unlink(&mut self, id: &DocumentId) {
         let Some(document) = self.documents.get(id) else {
@@ -213,25 +234,18 @@ impl Collection {
 
     pub(super) fn find(&self, request: &FindRequest) -> Result<FindPage> {
         let plan = self.plan(request)?;
-        let after = request
-            .after
-            .as_ref()
-            .map(|position| position.sort_key(&request.sort));
-        let mut found: BTreeMap<Vec<u8>, &StoredDocument> = BTreeMap::new();
-        for document in self.matching(&plan, request.now) {
-            let document = document?;
-            let key = sort_key(&document.body, &document.id, &request.sort)?;
-            if after.as_ref().is_some_and(|after| key <= *after) {
-                continue;
-            }
-            found.insert(key, document);
-            // One more than the page holds, to know whether another follows.
-            if found.len() > request.limit + 1 {
-                found.pop_last();
-            }
-        }
+        // One more than the page holds, to know whether another follows.
+        let most = request.limit.saturating_add(1);
+        let found = if request.sort.is_empty() && !matches!(plan.access, Access::Index(_)) {
+            let after = request.after.as_ref().map(|position| &position.id);
+            self.by_id(&plan, after, request.now)
+                .take(most)
+                .collect::<Result<_>>()?
+        } else {
+            self.sorted(&plan, request, most)?
+        };
         let more = found.len() > request.limit;
-        let documents: Vec<StoredDocument> = found.into_values().take(request.limit).cloned().collect();
+        let documents: Vec<StoredDocument> = found.into_iter().take(request.limit).cloned().collect();
         let next = match documents.last() {
             Some(last) if more => Some(Position::of(&last.body, &last.id, &request.sort)?),
             _ => None,
@@ -241,6 +255,45 @@ impl Collection {
             unreadable: Vec::new(),
             next,
         })
+    }
+
+    /// What a plan without an index leads to behind an id, in the order of ids: a walk over everything reads each document once.
+    fn by_id<'a>(
+        &'a self,
+        plan: &'a Plan,
+        after: Option<&DocumentId>,
+        now: Timestamp,
+    ) -> impl Iterator<Item = Result<&'a StoredDocument>> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let candidates = self.documents.range::<DocumentId, _>((from, Bound::Unbounded));
+        matching(candidates.map(|(_, document)| document), plan, now)
+    }
+
+    /// The first so many documents of a page, sorted here whatever order the plan promises: other adapters rely on that promise and
+    /// are compared with this one.
+    fn sorted<'a>(
+        &'a self,
+        plan: &'a Plan,
+        request: &FindRequest,
+        most: usize,
+    ) -> Result<Vec<&'a StoredDocument>> {
+        let after = request
+            .after
+            .as_ref()
+            .map(|position| position.sort_key(&request.sort));
+        let mut found: BTreeMap<Vec<u8>, &StoredDocument> = BTreeMap::new();
+        for document in self.matching(plan, request.now) {
+            let document = document?;
+            let key = sort_key(&document.body, &document.id, &request.sort)?;
+            if after.as_ref().is_some_and(|after| key <= *after) {
+                continue;
+            }
+            found.insert(key, document);
+            if found.len() > most {
+                found.pop_last();
+            }
+        }
+        Ok(found.into_values().collect())
     }
 
     pub(super) fn count(&self, request: &FindRequest) -> Result<u64> {
@@ -272,13 +325,7 @@ impl Collection {
                 }))
             }
         };
-        candidates
-            .filter(move |document| is_live(document, now))
-            .filter_map(|document| match plan.residual.matches(&document.body) {
-                Ok(true) => Some(Ok(document)),
-                Ok(false) => None,
-                Err(error) => Some(Err(error)),
-            })
+        matching(candidates, plan, now)
     }
 
     pub(super) fn purge(&mut self, now: Timestamp) -> u64 {
@@ -308,6 +355,21 @@ impl IndexTable {
             .take_while(move |(held, _)| held == key)
             .map(|(_, id)| id)
     }
+}
+
+/// Those of the candidates that are there and that the plan leaves.
+fn matching<'a>(
+    candidates: impl Iterator<Item = &'a StoredDocument>,
+    plan: &'a Plan,
+    now: Timestamp,
+) -> impl Iterator<Item = Result<&'a StoredDocument>> {
+    candidates
+        .filter(move |document| is_live(document, now))
+        .filter_map(|document| match plan.residual.matches(&document.body) {
+            Ok(true) => Some(Ok(document)),
+            Ok(false) => None,
+            Err(error) => Some(Err(error)),
+        })
 }
 
 fn is_live(document: &StoredDocument, now: Timestamp) -> bool {
