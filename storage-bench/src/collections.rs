@@ -1,9 +1,10 @@
-//! Entities in SQLite: what the ways to one of them cost, with a thousand, a hundred thousand and a million there.
+//! Entities in SQLite: how the cost of each way to one of them grows from a thousand of them over a hundred thousand to a million.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use storage_core::{Index, Storage};
+use storage_core::{Index, Query, Storage};
 use storage_stores::collections::{Entities, Entity, EntityOptions};
 
 use crate::table::{Outcome, Table};
@@ -26,70 +27,123 @@ impl Entity for Person {
     }
 }
 
-/// All sizes, one after the other; filling the last takes minutes.
+/// How many entities there are, the fewest first: the others are compared with them.
+const SIZES: [(u64, &str); 3] = [(1_000, "1,000"), (100_000, "100,000"), (1_000_000, "1,000,000")];
+
+/// One of the ways to an entity, or to a few.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    Id,
+    Field,
+    Range,
+    Page,
+    Cached,
+}
+
+/// So many entities in a database of their own.
+struct People {
+    entities: u64,
+    looking: Entities<Person>,
+    caching: Entities<Person>,
+    ids: Vec<String>,
+}
+
+/// A table for each way, the sizes side by side: what the machine does meanwhile it does to all of them. First with what is asked for
+/// in SQLite's page cache at every size, which shows how the work grows; then with what has to come from the file, which only the
+/// smallest size has in the cache. Filling the largest takes minutes.
 pub(crate) async fn all(directory: &Path) -> Outcome {
-    for entities in [1_000, 100_000, 1_000_000] {
-        one(directory, entities).await?;
+    let mut sizes = Vec::new();
+    for (entities, name) in SIZES {
+        sizes.push((Arc::new(People::fill(directory, entities).await?), name));
+    }
+    for query in [
+        Query::eq("email", email(7)),
+        Query::ge("number", 7_i64).and(Query::lt("number", 17_i64)),
+    ] {
+        for (people, name) in &sizes {
+            let explained = people.looking.explain(query.clone()).await?;
+            println!(
+                "{name}: {:?} by {:?}, filtered {}, sorted {}",
+                explained.access, explained.index, explained.filtered, explained.sorted
+            );
+        }
+    }
+    for (asked, of) in [
+        ("200 of them, again and again", 200),
+        ("each time others", u64::MAX),
+    ] {
+        for (way, title) in [
+            (Way::Id, "get by id"),
+            (Way::Field, "find by field"),
+            (Way::Range, "range of 10"),
+            (Way::Page, "page of 10 of all that follow"),
+            (Way::Cached, "get by id, cached"),
+        ] {
+            let mut table = Table::new(format!("entities in SQLite: {title}, {asked}"), 60, 200);
+            let control = (Arc::clone(&sizes[0].0), "control");
+            for (people, name) in sizes.iter().cloned().chain([control]) {
+                table = table.contender(name, move |number| {
+                    let people = Arc::clone(&people);
+                    async move { people.go(way, number % of).await }
+                });
+            }
+            table.run().await?;
+        }
+    }
+    for (people, _) in &sizes {
+        people.looking.storage().close().await?;
     }
     Ok(())
 }
 
-async fn one(directory: &Path, entities: u64) -> Outcome {
-    let config = storage_sqlite::SqliteConfig::new(directory.join(format!("people-{entities}.db")));
-    let storage = Storage::new(storage_sqlite::Sqlite::open(config).await?);
-    let looking =
-        Entities::<Person>::with_options(storage.clone(), EntityOptions::new().cache_enabled(false));
-    let ids = fill(&looking, entities).await?;
-    // The hundred that fit into it.
-    let caching = Entities::<Person>::new(storage.clone());
-    let cached_ids: Vec<String> = ids.iter().take(100).cloned().collect();
-    let get = {
-        let looking = looking.clone();
-        move |number: u64| {
-            let (looking, id) = (looking.clone(), ids[at(number, entities)].clone());
-            async move {
-                let found = looking.get_by_id(&id).await?;
-                assert!(found.is_some());
-                Ok(())
-            }
+impl People {
+    async fn fill(directory: &Path, entities: u64) -> storage_core::Result<Self> {
+        let config = storage_sqlite::SqliteConfig::new(directory.join(format!("people-{entities}.db")));
+        let storage = Storage::new(storage_sqlite::Sqlite::open(config).await?);
+        let options = EntityOptions::new().cache_enabled(false);
+        let looking = Entities::<Person>::with_options(storage.clone(), options);
+        let mut ids = Vec::new();
+        let mut there = looking.list().await?;
+        while let Some(person) = there.next().await? {
+            ids.push(person.id.to_string());
         }
-    };
-    let by_field = looking.clone();
-    let range = looking.clone();
-    Table::new(format!("entities in SQLite, {entities} of them"), 20, 500)
-        .contender("get by id", get.clone())
-        .contender("find by field", move |number| {
-            let people = by_field.clone();
-            async move {
-                let found = people
-                    .find_one_by("by_email", email(number * 7919 % entities))
-                    .await?;
-                assert!(found.is_some());
-                Ok(())
-            }
+        if ids.is_empty() {
+            ids = fill(&looking, entities).await?;
+        }
+        Ok(Self {
+            entities,
+            looking,
+            caching: Entities::new(storage),
+            ids,
         })
-        .contender("range of 10", move |number| {
-            let people = range.clone();
-            async move {
-                let from = number * 7919 % (entities - 10);
-                let found = people.find_range("by_number", from..from + 10).await?;
-                assert_eq!(found.collect().await?.len(), 10);
-                Ok(())
+    }
+
+    async fn go(&self, way: Way, number: u64) -> Outcome {
+        let some = number.wrapping_mul(7919) % (self.entities - 10);
+        let found = match way {
+            Way::Id => self
+                .looking
+                .get_by_id(&self.ids[usize::try_from(some)?])
+                .await?
+                .is_some(),
+            Way::Field => self.looking.find_one_by("by_email", email(some)).await?.is_some(),
+            Way::Range => {
+                let found = self.looking.find_range("by_number", some..some + 10).await?;
+                found.collect().await?.len() == 10
             }
-        })
-        .contender("get by id, cached", move |number| {
-            let (people, id) = (caching.clone(), cached_ids[at(number, 100)].clone());
-            async move {
-                let found = people.get_by_id(&id).await?;
-                assert!(found.is_some());
-                Ok(())
+            Way::Page => {
+                let query = Query::ge("number", i64::try_from(some)?).limit(10);
+                self.looking.find_page(query).await?.entities.len() == 10
             }
-        })
-        .contender("control", get)
-        .run()
-        .await?;
-    storage.close().await?;
-    Ok(())
+            // The hundred that fit into it.
+            Way::Cached => {
+                let id = &self.ids[usize::try_from(some % 100)?];
+                self.caching.get_by_id(id).await?.is_some()
+            }
+        };
+        assert!(found, "{way:?} {number} of {}", self.entities);
+        Ok(())
+    }
 }
 
 async fn fill(people: &Entities<Person>, entities: u64) -> storage_core::Result<Vec<String>> {
@@ -109,9 +163,4 @@ async fn fill(people: &Entities<Person>, entities: u64) -> storage_core::Result<
 
 fn email(number: u64) -> String {
     format!("person{number}@example.org")
-}
-
-/// Spreads what is asked for over all there are.
-fn at(number: u64, of: u64) -> usize {
-    usize::try_from(number.wrapping_mul(7919) % of).unwrap_or(0)
 }
