@@ -20,10 +20,13 @@ pub(crate) struct Backup {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Back up every collection: documents, indexes and the state of migrations; prints what is in it as JSON
+    /// Back up everything: documents, indexes, the state of migrations, objects and logs; prints what is in it as JSON
     Create {
         /// Its name; backup- and the time when not given
         name: Option<String>,
+        /// Without objects and logs
+        #[arg(long)]
+        documents_only: bool,
     },
     /// Every backup, one line of JSON each
     List,
@@ -32,7 +35,7 @@ enum Command {
         /// The backup
         name: String,
     },
-    /// Make every collection exactly what it is in the backup, after a backup of what there is
+    /// Make everything exactly what it is in the backup, after a backup of what there is
     Restore {
         /// The backup
         name: String,
@@ -67,7 +70,14 @@ impl Backup {
 impl Command {
     async fn run(&self, backups: Backups, output: &mut Output) -> Result<()> {
         match self {
-            Self::Create { name } => output.json(&backups.create(name.as_deref()).await?),
+            Self::Create { name, documents_only } => {
+                let backups = if *documents_only {
+                    backups.documents_only()
+                } else {
+                    backups
+                };
+                output.json(&backups.create(name.as_deref()).await?)
+            }
             Self::List => {
                 let list = backups.list().await?;
                 for info in &list.backups {

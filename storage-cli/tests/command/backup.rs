@@ -64,3 +64,23 @@ fn backups_move_data_from_one_backend_to_another() {
     let ada = shell.ok(&["--url", "sqlite:./app.db", "doc", "get", "users", "ada"]);
     assert!(ada.contains("\"n\""), "{ada}");
 }
+
+#[test]
+fn objects_and_logs_are_in_a_backup_unless_documents_are_all_that_is_asked_for() {
+    for url in URLS {
+        let shell = Shell::on(url);
+        shell.run_with_input(&["put", "notes/a.txt"], b"before");
+        shell.run_with_input(&["log", "append", "events", "one"], b"");
+        let made: Value = serde_json::from_str(&shell.ok(&["backup", "create", "all"])).unwrap();
+        assert_eq!((&made["objects"], &made["logs"]), (&1.into(), &1.into()));
+        let made = shell.ok(&["backup", "create", "documents", "--documents-only"]);
+        let made: Value = serde_json::from_str(&made).unwrap();
+        assert_eq!((&made["objects"], &made["logs"]), (&Value::Null, &Value::Null));
+
+        shell.run_with_input(&["put", "notes/a.txt"], b"after");
+        shell.ok(&["backup", "restore", "documents"]);
+        assert_eq!(shell.ok(&["get", "notes/a.txt"]), "after");
+        shell.ok(&["backup", "restore", "all"]);
+        assert_eq!(shell.ok(&["get", "notes/a.txt"]), "before");
+    }
+}

@@ -1,7 +1,10 @@
-//! [`Backups`]: everything in the collections, as it was.
+//! [`Backups`]: everything there is, as it was.
 
+mod content;
 mod create;
+mod logs;
 mod manifest;
+mod objects;
 mod part;
 mod restore;
 mod verify;
@@ -20,7 +23,8 @@ const PREFIX: &str = "backups/";
 /// What is written last, and makes a backup of it.
 const MANIFEST: &str = "manifest.json";
 
-/// The backups of a [`Storage`]: its documents, indexes and the state of its migrations, as objects on the same storage or another.
+/// The backups of a [`Storage`]: its documents, indexes and the state of its migrations, its objects and its logs, as objects on the
+/// same storage or another.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> storage_core::Result<()> {
@@ -39,15 +43,26 @@ const MANIFEST: &str = "manifest.json";
 /// ```
 ///
 /// A backup is `backups/<name>/manifest.json` and the parts it names: typed JSON, one document a line, as documents are written at
-/// rest. The manifest is written last, with the BLAKE3 and the counts of each part, so an unfinished backup is none. It is read
-/// beside writers, page by page, and is no snapshot: a document that changes meanwhile is in it as it was before or after.
-/// Objects and logs are not in it.
+/// rest; a line for each object and each log, and what they hold in pieces of 4 MiB. The manifest is written last, with the BLAKE3 and
+/// the counts of each part, so an unfinished backup is none. It is read beside writers, page by page, and is no snapshot: a document,
+/// an object or a log that changes meanwhile is in it as it was before or after. Documents are read first, so the object that one
+/// refers to is in the backup, unless it is deleted meanwhile.
+///
+/// What lies under `backups/` is not in it, whoever put it there. [`documents_only`](Self::documents_only) leaves out objects and logs.
 #[derive(Debug, Clone)]
 pub struct Backups {
     storage: Storage,
     /// Where the backups are.
     place: Storage,
     options: MigrationOptions,
+    scope: Scope,
+}
+
+/// What a backup has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    Documents,
+    Everything,
 }
 
 /// What is known about a backup.
@@ -67,7 +82,13 @@ pub struct BackupInfo {
     pub collections: u64,
     /// Its documents.
     pub documents: u64,
-    /// The bytes of its parts.
+    /// Its objects; `None` where it was made without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub objects: Option<u64>,
+    /// Its logs; `None` where it was made without, or the backend has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logs: Option<u64>,
+    /// The bytes of all of it.
     pub bytes: u64,
 }
 
@@ -93,7 +114,16 @@ impl Backups {
             place: storage.clone(),
             storage,
             options,
+            scope: Scope::Everything,
         }
+    }
+
+    /// Makes backups without objects and logs, which restore neither: as a run of [`Migrations`](super::Migrations) does whose steps
+    /// change documents only.
+    #[must_use]
+    pub const fn documents_only(mut self) -> Self {
+        self.scope = Scope::Documents;
+        self
     }
 
     /// Keeps and looks for backups on another storage.
@@ -103,19 +133,19 @@ impl Backups {
         self
     }
 
-    /// Makes a backup of every collection. Without a name it is `backup-` and the time, such as `backup-2024-02-29T12-00-00-000Z`. Nobody
+    /// Makes a backup of everything. Without a name it is `backup-` and the time, such as `backup-2024-02-29T12-00-00-000Z`. Nobody
     /// migrates or restores meanwhile.
     ///
     /// # Errors
-    /// `AlreadyExists` for a name that is taken; `InvalidName`; `Corrupt` naming a document that cannot be read; `Timeout` where
-    /// a migrator is at work for too long; those of the medium.
+    /// `AlreadyExists` for a name that is taken; `InvalidName`; `Corrupt` naming what cannot be read; `Conflict` where others
+    /// replaced an object each time it was read; `Timeout` where a migrator is at work for too long; those of the medium.
     pub async fn create(&self, name: Option<&str>) -> Result<BackupInfo> {
         let (mut turn, mut keep) = Turn::take(&self.storage, &self.options).await?;
         let done = while_kept(&mut keep, async {
             if turn.state().restore.is_some() {
                 self.finish_restore(&mut turn).await?;
             }
-            let name = self.create_within(&mut turn, name, "backup").await?;
+            let name = self.create_within(&mut turn, name, "backup", self.scope).await?;
             Ok(self.manifest(&name).await?.info())
         })
         .await;
@@ -217,7 +247,11 @@ impl Backups {
             }
             match page.next {
                 Some(next) => request.start_after = Some(next),
-                None => return Ok(names),
+                None => {
+                    // Directories come in the order of their keys: `a-2/` before `a/`.
+                    names.sort_unstable();
+                    return Ok(names);
+                }
             }
         }
     }

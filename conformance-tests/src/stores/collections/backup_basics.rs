@@ -264,12 +264,13 @@ async fn lists_say_what_is_in_them(ctx: &Ctx) -> Verdict {
     let backups = Backups::new(ctx.storage().clone());
     let second = backups.create(Some("b")).await?;
     let first = backups.create(Some("a")).await?;
+    let between = backups.create(Some("a-2")).await?;
     let list = backups.list().await?;
-    ensure_eq!(list.backups, [first.clone(), second], "the list");
+    ensure_eq!(list.backups, [first.clone(), between, second], "the list");
     ensure_eq!(list.unreadable.len(), 0, "what cannot be read");
     ensure_eq!((first.collections, first.documents), (2, 3), "what is in one");
     ensure!(backups.delete("a").await?, "it was there");
-    ensure_eq!(backups.list().await?.backups.len(), 1, "the list after");
+    ensure_eq!(backups.list().await?.backups.len(), 2, "the list after");
     let page = ctx
         .storage()
         .objects()

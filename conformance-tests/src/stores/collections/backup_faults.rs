@@ -109,7 +109,7 @@ async fn a_damaged_one_hides_no_other(ctx: &Ctx) -> Verdict {
 }
 
 async fn a_newer_one_is_refused(ctx: &Ctx) -> Verdict {
-    let newer = r#"{"format": 2, "anything": true}"#;
+    let newer = r#"{"format": 3, "anything": true}"#;
     ctx.storage()
         .objects()
         .write("backups/new/manifest.json", newer)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use storage_core::bson::{Document, doc};
-use storage_core::{Collection, ListRequest, Query, Result, Storage};
+use storage_core::{Capability, Collection, ListRequest, Query, Result, Storage};
 use storage_stores::collections::{
     Migration, MigrationOptions, MigrationState, Migrations, SchemaVersion, Step,
 };
@@ -139,9 +139,19 @@ pub(super) async fn wipe(storage: &Storage) -> Result<()> {
         }
     }
     let objects = storage.objects();
-    let page = objects.list_page(ListRequest::new("backups/")).await?;
-    for entry in page.entries {
-        objects.delete(entry.name()).await?;
+    loop {
+        let page = objects.list_page(ListRequest::new("")).await?;
+        for entry in &page.entries {
+            objects.delete(entry.name()).await?;
+        }
+        if page.next.is_none() {
+            break;
+        }
+    }
+    if storage.declaration().support(Capability::Logs).is_present() {
+        for name in storage.logs().await? {
+            storage.log(&name).delete().await?;
+        }
     }
     Ok(())
 }

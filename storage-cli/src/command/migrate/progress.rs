@@ -41,11 +41,12 @@ fn line(progress: &Progress) -> String {
         Task::Restore(name) => format!("restore {}", text::name(name)),
         _ => "work".to_owned(),
     };
-    let collection = text::name(&progress.collection);
-    format!(
-        "{task}: {collection}, {} of {} documents",
-        progress.done, progress.total
-    )
+    let of = format!("{} of {}", progress.done, progress.total);
+    match progress.collection.as_str() {
+        "(objects)" => format!("{task}: objects, {of}"),
+        "(logs)" => format!("{task}: logs, {of}"),
+        collection => format!("{task}: {}, {of} documents", text::name(collection)),
+    }
 }
 
 fn bar(progress: &Progress) -> String {

@@ -3,18 +3,16 @@
 use storage_core::bson::{DateTime, RawDocumentBuf};
 use storage_core::{Capability, Collection, Error, ErrorKind, Query, Result, Timestamp, random_u128};
 
-use super::manifest::{CollectionEntry, FORMAT, Manifest, Part};
-use super::part::write_line;
-use super::{Backups, MANIFEST, directory};
+use super::manifest::{CollectionEntry, FORMAT, FORMAT_OF_DOCUMENTS, Manifest};
+use super::part::{PartWriter, write_line};
+use super::{Backups, MANIFEST, Scope, directory};
 use crate::collections::migrations::Task;
 use crate::collections::migrations::state::COLLECTION;
 use crate::collections::migrations::turn::Turn;
 use crate::collections::migrations::walk::Walk;
 
-/// How large a part grows before the next one is begun: what is held in memory.
-const PART_BYTES: usize = 4 * 1024 * 1024;
 /// After how many documents the progress is told.
-const TELL_EVERY: u64 = 1000;
+pub(super) const TELL_EVERY: u64 = 1000;
 
 impl Backups {
     /// Makes a backup, and gives its name: the one asked for, or one made of `kind` and the time.
@@ -23,6 +21,7 @@ impl Backups {
         turn: &mut Turn,
         name: Option<&str>,
         kind: &str,
+        scope: Scope,
     ) -> Result<String> {
         let created_at = self.storage.now();
         let name = match name {
@@ -43,15 +42,28 @@ impl Backups {
                 collections.push(self.back_up(turn, &name, collection.as_str(), &parts).await?);
             }
         }
+        // After the documents: what one refers to was there before it, so it is in the backup too.
+        let (objects, logs) = match scope {
+            Scope::Documents => (None, None),
+            Scope::Everything => (
+                Some(self.back_up_objects(turn, &name, &attempt).await?),
+                self.back_up_logs(turn, &name, &attempt).await?,
+            ),
+        };
         let state = turn.state();
         let manifest = Manifest {
-            format: FORMAT,
+            format: match scope {
+                Scope::Documents => FORMAT_OF_DOCUMENTS,
+                Scope::Everything => FORMAT,
+            },
             name: name.clone(),
             created_at,
             backend: self.storage.declaration().backend.to_string(),
             version: state.current().cloned(),
             state: (!state.migrations.is_empty()).then(|| state.clone()),
             collections,
+            objects,
+            logs,
             blake3: String::new(),
         };
         let key = format!("{}{MANIFEST}", directory(&name)?);
@@ -78,45 +90,25 @@ impl Backups {
         parts: &str,
     ) -> Result<CollectionEntry> {
         let documents: Collection<RawDocumentBuf> = self.storage.collection(collection);
-        let mut entry = CollectionEntry {
-            name: collection.to_owned(),
-            documents: 0,
-            indexes: self.indexes(&documents).await?,
-            parts: Vec::new(),
-        };
         let task = Task::BackUp(name.to_owned());
         let total = documents.count(Query::all()).await?;
         let mut found = Walk::over(&documents);
-        let (mut text, mut lines) = (Vec::new(), 0);
-        loop {
-            let next = found.next().await?;
-            let last = next.is_none();
-            if let Some(document) = next {
-                write_line(&mut text, &document)?;
-                lines += 1;
-                entry.documents += 1;
-            }
-            if text.len() >= PART_BYTES || (last && lines > 0) {
-                let part = Part {
-                    key: format!("{parts}-{:05}.jsonl", entry.parts.len()),
-                    bytes: text.len() as u64,
-                    documents: std::mem::take(&mut lines),
-                    blake3: blake3::hash(&text).to_hex().to_string(),
-                };
-                turn.check_held()?;
-                self.place
-                    .objects()
-                    .write(&part.key, std::mem::take(&mut text))
-                    .await?;
-                entry.parts.push(part);
-            }
-            if last || entry.documents.is_multiple_of(TELL_EVERY) {
-                self.options.tell(&task, collection, entry.documents, total);
-            }
-            if last {
-                return Ok(entry);
+        let mut lines = PartWriter::new(&self.place, turn, parts.to_owned());
+        let mut done = 0;
+        while let Some(document) = found.next().await? {
+            lines.push(|text| write_line(text, &document)).await?;
+            done += 1;
+            if done % TELL_EVERY == 0 {
+                self.options.tell(&task, collection, done, total);
             }
         }
+        self.options.tell(&task, collection, done, total);
+        Ok(CollectionEntry {
+            name: collection.to_owned(),
+            documents: done,
+            indexes: self.indexes(&documents).await?,
+            parts: lines.finish().await?,
+        })
     }
 
     /// The definitions of a collection's indexes.

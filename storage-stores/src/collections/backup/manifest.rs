@@ -7,8 +7,10 @@ use super::BackupInfo;
 use crate::collections::migrations::state::State;
 use crate::collections::schema::SchemaVersion;
 
-/// The format of backups, so that a later one can be told.
-pub(super) const FORMAT: u32 = 1;
+/// The format of backups, so that a later one can be told. The second has objects and logs.
+pub(super) const FORMAT: u32 = 2;
+/// The format of those without, which programs that do not know the second can restore.
+pub(super) const FORMAT_OF_DOCUMENTS: u32 = 1;
 
 /// `backups/<name>/manifest.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,6 +25,12 @@ pub(super) struct Manifest {
     /// The state of migrations; `None` where there was none.
     pub(super) state: Option<State>,
     pub(super) collections: Vec<CollectionEntry>,
+    /// The objects; `None` where they are not in it, and a restore leaves them alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) objects: Option<Contents>,
+    /// The logs, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) logs: Option<Contents>,
     /// BLAKE3 of this document with an empty text here.
     pub(super) blake3: String,
 }
@@ -38,12 +46,25 @@ pub(super) struct CollectionEntry {
     pub(super) parts: Vec<Part>,
 }
 
-/// An object with documents.
+/// All objects, or all logs, in a backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Contents {
+    /// How many there are.
+    pub(super) count: u64,
+    /// The bytes of their contents.
+    pub(super) bytes: u64,
+    /// One line for each, in the order of keys or names.
+    pub(super) parts: Vec<Part>,
+}
+
+/// An object with lines, each about a document, an object or a log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Part {
     pub(super) key: String,
     pub(super) bytes: u64,
+    /// How many lines. The name is from when all were about documents.
     pub(super) documents: u64,
     pub(super) blake3: String,
 }
@@ -97,7 +118,10 @@ impl Manifest {
     }
 
     pub(super) fn info(&self) -> BackupInfo {
+        let contents = || self.objects.iter().chain(&self.logs);
         let parts = self.collections.iter().flat_map(|entry| &entry.parts);
+        let parts = parts.chain(contents().flat_map(|contents| &contents.parts));
+        let bytes = parts.map(|part| part.bytes).sum::<u64>();
         BackupInfo {
             name: self.name.clone(),
             created_at: self.created_at,
@@ -105,7 +129,9 @@ impl Manifest {
             version: self.version.clone(),
             collections: self.collections.len() as u64,
             documents: self.collections.iter().map(|entry| entry.documents).sum(),
-            bytes: parts.map(|part| part.bytes).sum(),
+            objects: self.objects.as_ref().map(|objects| objects.count),
+            logs: self.logs.as_ref().map(|logs| logs.count),
+            bytes: bytes + contents().map(|contents| contents.bytes).sum::<u64>(),
         }
     }
 }

@@ -1,9 +1,71 @@
-//! The lines of a part: `{"id":…,"document":…}`, with `"expires_at"` in between where there is one.
+//! Parts, and the lines in them; those about documents are `{"id":…,"document":…}`, with `"expires_at"` in between where there is one.
 
 use serde::{Deserialize, Serialize};
 use storage_core::bson::RawDocumentBuf;
 use storage_core::value::{Style, read_document, write_document};
-use storage_core::{Document, DocumentId, Error, Result, Timestamp};
+use storage_core::{Document, DocumentId, Error, Result, Storage, Timestamp};
+
+use super::manifest::Part;
+use crate::collections::migrations::turn::Turn;
+
+/// How large a part grows before the next one is begun: what is held in memory.
+const PART_BYTES: usize = 4 * 1024 * 1024;
+
+/// Lines on their way into parts.
+pub(super) struct PartWriter<'a> {
+    place: &'a Storage,
+    turn: &'a Turn,
+    /// What the keys of its parts begin with.
+    name: String,
+    text: Vec<u8>,
+    lines: u64,
+    parts: Vec<Part>,
+}
+
+impl<'a> PartWriter<'a> {
+    pub(super) const fn new(place: &'a Storage, turn: &'a Turn, name: String) -> Self {
+        Self {
+            place,
+            turn,
+            name,
+            text: Vec::new(),
+            lines: 0,
+            parts: Vec::new(),
+        }
+    }
+
+    /// Adds the line that `write` writes.
+    pub(super) async fn push(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Result<()> + Send) -> Result<()> {
+        write(&mut self.text)?;
+        self.lines += 1;
+        if self.text.len() >= PART_BYTES {
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    /// Writes what is left, and gives all parts.
+    pub(super) async fn finish(mut self) -> Result<Vec<Part>> {
+        if self.lines > 0 {
+            self.flush().await?;
+        }
+        Ok(self.parts)
+    }
+
+    async fn flush(&mut self) -> Result<()> {
+        let text = std::mem::take(&mut self.text);
+        let part = Part {
+            key: format!("{}-{:05}.jsonl", self.name, self.parts.len()),
+            bytes: text.len() as u64,
+            documents: std::mem::take(&mut self.lines),
+            blake3: blake3::hash(&text).to_hex().to_string(),
+        };
+        self.turn.check_held()?;
+        self.place.objects().write(&part.key, text).await?;
+        self.parts.push(part);
+        Ok(())
+    }
+}
 
 /// What stands between a line's head and its document. A quotation mark inside an id is escaped, so it is met nowhere before.
 const BETWEEN: &str = ",\"document\":";

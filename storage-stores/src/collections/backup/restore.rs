@@ -7,11 +7,11 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 use storage_core::bson::RawDocumentBuf;
-use storage_core::{Condition, Document, ErrorKind, Result};
+use storage_core::{Capability, Condition, Document, ErrorKind, Result};
 
-use super::Backups;
 use super::manifest::{CollectionEntry, Manifest};
 use super::part::Line;
+use super::{Backups, Scope};
 use crate::collections::migrations::Task;
 use crate::collections::migrations::state::{COLLECTION, Record, Restore};
 use crate::collections::migrations::turn::{Documents, Turn, while_kept};
@@ -30,20 +30,29 @@ pub struct RestoreReport {
     pub written: u64,
     /// Documents that are not in the backup.
     pub deleted: u64,
+    /// Objects that were not as they are in the backup, or not there.
+    pub objects_written: u64,
+    /// Objects that are not in the backup.
+    pub objects_deleted: u64,
+    /// Logs that were not as they are in the backup, or not there.
+    pub logs_written: u64,
+    /// Logs that are not in the backup.
+    pub logs_deleted: u64,
 }
 
 impl Backups {
-    /// Makes every collection exactly what it is in the backup: documents, with their expiry, and indexes; what is not in the backup is
-    /// deleted. The state of migrations becomes what it was, too. Versions of what is written are new, and what is as it is in the
-    /// backup is not written.
+    /// Makes everything exactly what it is in the backup: documents, with their expiry, indexes, objects and logs; what is not in the
+    /// backup is deleted. The state of migrations becomes what it was, too. Versions of what is written are new, and what is as it is in
+    /// the backup is not written. A backup without objects and logs leaves those alone, and backups are left alone by all.
     ///
     /// The whole backup is verified first, and a backup of the present state is made. What others write meanwhile is undone or stays, as
     /// it happens: let nobody write. A restore that was cut short is finished by the next call of this, of
     /// [`create`](Self::create) or of [`migrate`](crate::collections::Migrations::migrate); restoring another backup takes its place.
     ///
     /// # Errors
-    /// `NotFound`, naming the backups there are, and `Corrupt` for a damaged one, before any effect; `Timeout` where a migrator is
-    /// at work for too long; those of the medium.
+    /// `NotFound`, naming the backups there are, and `Corrupt` for a damaged one, before any effect; `Unsupported` for
+    /// logs where the backend has none; `Conflict` where somebody writes objects meanwhile; `Timeout` where a migrator is at work for too
+    /// long; those of the medium.
     pub async fn restore(&self, name: &str) -> Result<RestoreReport> {
         let (mut turn, mut keep) = Turn::take(&self.storage, &self.options).await?;
         let done = while_kept(&mut keep, self.restore_within(&mut turn, name, None)).await;
@@ -58,11 +67,18 @@ impl Backups {
         name: &str,
         failed: Option<Record>,
     ) -> Result<RestoreReport> {
-        self.checked(name).await?;
+        let manifest = self.checked(name).await?;
+        if manifest.logs.is_some_and(|logs| logs.count > 0) {
+            self.storage.require(&[Capability::Logs])?;
+        }
+        let scope = match manifest.objects {
+            Some(_) => Scope::Everything,
+            None => Scope::Documents,
+        };
         let safety = match turn.state().restore.clone() {
             // What is there is half restored; what was there before that is kept already.
             Some(begun) => begun.safety,
-            None => self.create_within(turn, None, "before-restore").await?,
+            None => self.create_within(turn, None, "before-restore", scope).await?,
         };
         let restore = Restore {
             backup: name.to_owned(),
@@ -90,6 +106,14 @@ impl Backups {
             safety: restore.safety,
             ..RestoreReport::default()
         };
+        // Before the documents, which refer to them.
+        if let Some(objects) = &manifest.objects {
+            self.restore_objects(turn, &manifest.name, objects, &mut report)
+                .await?;
+        }
+        if let Some(logs) = &manifest.logs {
+            self.restore_logs(turn, &manifest.name, logs, &mut report).await?;
+        }
         let present = self.storage.collections().await?;
         let mut names: BTreeSet<&str> = present.iter().map(storage_core::Name::as_str).collect();
         names.extend(manifest.collections.iter().map(|entry| entry.name.as_str()));

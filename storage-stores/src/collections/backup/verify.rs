@@ -1,8 +1,13 @@
 //! Reading a backup again, every byte of it.
 
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
 use storage_core::{DocumentId, Error, Result};
 
-use super::manifest::{CollectionEntry, Manifest, Part};
+use super::content::Described;
+use super::logs::LogLine;
+use super::manifest::{CollectionEntry, Contents, Manifest, Part};
+use super::objects::ObjectLine;
 use super::part::{Line, read_line};
 use super::{BackupInfo, Backups};
 
@@ -33,37 +38,99 @@ impl Backups {
             }
             check_count(name, entry, documents)?;
         }
+        if let Some(objects) = &manifest.objects {
+            self.check_contents::<ObjectLine>(name, objects).await?;
+        }
+        if let Some(logs) = &manifest.logs {
+            self.check_contents::<LogLine>(name, logs).await?;
+        }
         Ok(manifest)
+    }
+
+    /// Reads every object, or every log, in a backup.
+    async fn check_contents<L>(&self, name: &str, contents: &Contents) -> Result<()>
+    where
+        L: Described + DeserializeOwned + Send + Sync,
+    {
+        let (mut last, mut count, mut bytes) = (None::<String>, 0, 0);
+        for part in &contents.parts {
+            for line in self.read_descriptions::<L>(part).await? {
+                if last.is_some_and(|last| last.as_str() >= line.name()) {
+                    return Err(Error::corrupt(
+                        &part.key,
+                        format!("{:?} is out of order", line.name()),
+                    ));
+                }
+                self.check_content(&part.key, line.content()).await?;
+                last = Some(line.name().to_owned());
+                count += 1;
+                bytes += line.content().bytes;
+            }
+        }
+        if (contents.count, contents.bytes) == (count, bytes) {
+            return Ok(());
+        }
+        Err(Error::corrupt(
+            name,
+            format!(
+                "its parts tell of {count} with {bytes} bytes, and the manifest of {} with {}",
+                contents.count, contents.bytes
+            ),
+        ))
     }
 
     /// The documents of a part that is whole.
     pub(super) async fn read_part(&self, part: &Part) -> Result<Vec<Line>> {
+        self.read_lines(part, read_line).await
+    }
+
+    /// What a part that is whole tells of objects or logs.
+    pub(super) async fn read_descriptions<L: DeserializeOwned + Send>(&self, part: &Part) -> Result<Vec<L>> {
+        self.read_lines(part, |line| {
+            serde_json::from_str(line)
+                .map_err(|error| Error::corrupt("", "it is no line of a backup").with_source(error))
+        })
+        .await
+    }
+
+    async fn read_lines<L: Send>(
+        &self,
+        part: &Part,
+        read: impl Fn(&str) -> Result<L> + Send,
+    ) -> Result<Vec<L>> {
         let corrupt = |message: String| Error::corrupt(&part.key, message);
-        let Some(bytes) = self.place.objects().read(&part.key).await? else {
-            return Err(corrupt("this part of the backup is missing".to_owned()));
-        };
-        if bytes.len() as u64 != part.bytes || blake3::hash(&bytes).to_hex().as_str() != part.blake3 {
-            return Err(corrupt(
-                "this part of the backup was changed since it was written".to_owned(),
-            ));
-        }
+        let bytes = self.read_whole(&part.key, part.bytes, &part.blake3).await?;
         let text = std::str::from_utf8(&bytes)
             .map_err(|error| corrupt("it is not UTF-8".to_owned()).with_source(error))?;
-        let lines: Vec<Line> = text
+        let lines: Vec<L> = text
             .lines()
             .enumerate()
             .map(|(at, line)| {
-                read_line(line).map_err(|error| corrupt(format!("line {}: {}", at + 1, error.message())))
+                read(line).map_err(|error| corrupt(format!("line {}: {}", at + 1, error.message())))
             })
             .collect::<Result<_>>()?;
         if lines.len() as u64 == part.documents {
             return Ok(lines);
         }
         Err(corrupt(format!(
-            "it has {} documents, and the manifest says {}",
+            "it has {} lines, and the manifest says {}",
             lines.len(),
             part.documents
         )))
+    }
+}
+
+impl Backups {
+    /// An object of a backup, compared with what is known about it.
+    pub(super) async fn read_whole(&self, key: &str, bytes: u64, blake3: &str) -> Result<Bytes> {
+        let Some(found) = self.place.objects().read(key).await? else {
+            return Err(Error::corrupt(key, "this part of the backup is missing"));
+        };
+        if found.len() as u64 != bytes || blake3::hash(&found).to_hex().as_str() != blake3 {
+            let message = "this part of the backup was changed since it was written";
+            return Err(Error::corrupt(key, message));
+        }
+        Ok(found)
     }
 }
 

@@ -30,11 +30,11 @@ pub struct MigrationOptions {
 pub struct Progress {
     /// What is being done.
     pub task: Task,
-    /// On which collection.
+    /// On which collection; `(objects)` and `(logs)` stand for all objects and all logs.
     pub collection: String,
-    /// Documents that were looked at.
+    /// Documents, objects or logs that were looked at.
     pub done: u64,
-    /// Documents there were when it began.
+    /// How many there were when it began.
     pub total: u64,
 }
 

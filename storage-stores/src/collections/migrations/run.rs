@@ -10,7 +10,7 @@ use super::migration::{Definition, Job};
 use super::state::{Record, Stage};
 use super::step::StepError;
 use super::turn::{Documents, Turn, while_kept};
-use crate::collections::backup::Backups;
+use crate::collections::backup::{Backups, Scope};
 use crate::collections::schema::{SchemaVersion, parse_version};
 
 /// What a run did.
@@ -95,7 +95,17 @@ impl Migrations {
             return Ok(report);
         }
         if self.options.backup {
-            report.backup = Some(backups.create_within(turn, None, "backup").await?);
+            let steps = down
+                .iter()
+                .flat_map(|definition| definition.down.iter().flatten());
+            let mut steps = steps.chain(up.iter().flat_map(|definition| &definition.up));
+            // Steps of the application's own may do anything; all others change documents.
+            let scope = if steps.any(|job| matches!(job, Job::Run { .. })) {
+                Scope::Everything
+            } else {
+                Scope::Documents
+            };
+            report.backup = Some(backups.create_within(turn, None, "backup", scope).await?);
         }
         for definition in down {
             match self.roll_back(turn, definition).await {
