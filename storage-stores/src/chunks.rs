@@ -29,6 +29,7 @@
 //! | collection `content_metadata` | a document per content, under its id; index `by_session` |
 //! | collection `chunk_metadata` | a document per chunk, under `<content's id>/<index, 8 digits>` |
 //! | collection `sessions` | a document per session, under its id, with what its contents have reserved |
+//! | collection `chunk_totals` | with a limit over all sessions: a document with what each has reserved |
 //! | lease `chunks/cleanup` | who cleans up |
 //!
 //! Times are milliseconds since 1970. A chunk's object is durable before its record is written, so an object without a record is an
@@ -56,6 +57,7 @@ mod session;
 mod sessions;
 mod store;
 mod timer;
+mod totals;
 mod verify;
 
 pub use self::cleanup::CleanupReport;

@@ -7,6 +7,7 @@ mod chunk_complete;
 mod chunk_crash;
 mod chunk_ids;
 mod chunk_sessions;
+mod chunk_total;
 mod chunk_verify;
 mod sample;
 
@@ -20,5 +21,6 @@ groups! { ($) chunks_suite:
     chunk_crash
     chunk_ids
     chunk_sessions
+    chunk_total
     chunk_verify
 }

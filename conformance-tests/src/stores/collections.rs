@@ -1,6 +1,7 @@
 //! The cases of `storage_stores::collections`.
 
 mod backup_basics;
+mod backup_contents;
 mod backup_faults;
 mod entity_basics;
 mod entity_cache;
@@ -11,6 +12,7 @@ mod entity_lock;
 mod entity_races;
 mod entity_schema;
 mod entity_upkeep;
+mod file_paths;
 mod file_races;
 mod file_versions;
 mod migration_basics;
@@ -28,6 +30,7 @@ use crate::suite::groups;
 
 groups! { ($) collections_suite:
     backup_basics
+    backup_contents
     backup_faults
     entity_basics
     entity_cache
@@ -40,6 +43,7 @@ groups! { ($) collections_suite:
     entity_upkeep
     file_races
     file_versions
+    file_paths
     migration_basics
     migration_crash
     migration_failures

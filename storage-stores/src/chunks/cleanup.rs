@@ -76,7 +76,11 @@ impl ChunkStore {
         loop {
             let session = match sessions.next().await {
                 Ok(Some(session)) => session,
-                Ok(None) => return Ok(report),
+                Ok(None) if dry => return Ok(report),
+                Ok(None) => {
+                    self.reconcile_all().await?;
+                    return Ok(report);
+                }
                 Err(error) if error.context_value("document").is_some() => {
                     report.unreadable.push(error);
                     continue;

@@ -14,6 +14,7 @@ pub struct ChunkOptions {
     pub(super) upload_age: Duration,
     pub(super) max_items_per_cleanup: u64,
     pub(super) max_session_bytes: Option<u64>,
+    pub(super) max_total_bytes: Option<u64>,
     pub(super) max_chunk_bytes: Option<u64>,
 }
 
@@ -33,6 +34,7 @@ impl ChunkOptions {
             upload_age: Duration::from_secs(24 * 3600),
             max_items_per_cleanup: 1000,
             max_session_bytes: None,
+            max_total_bytes: None,
             max_chunk_bytes: None,
         }
     }
@@ -111,6 +113,15 @@ impl ChunkOptions {
     #[must_use]
     pub const fn max_session_bytes(mut self, bytes: u64) -> Self {
         self.max_session_bytes = Some(bytes);
+        self
+    }
+
+    /// The most bytes of all sessions together, counted as for one; unlimited by default. Every process has to open the store with a
+    /// limit, or none: those without one do not count what they save. What an upload reserved whose sender crashed at that moment
+    /// counts until the next [cleanup](super::ChunkStore::cleanup).
+    #[must_use]
+    pub const fn max_total_bytes(mut self, bytes: u64) -> Self {
+        self.max_total_bytes = Some(bytes);
         self
     }
 

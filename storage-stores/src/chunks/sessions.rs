@@ -14,7 +14,8 @@ use super::content::Content;
 use super::fields::{Fields, millis, number};
 use super::info::ChunkInfo;
 use super::names;
-use super::store::{Change, ChunkStore, busy, document};
+use super::store::{Change, ChunkStore, busy, document, unless_lost};
+use super::totals::Room;
 use crate::race;
 
 /// A session.
@@ -39,6 +40,13 @@ struct Reservation<'a> {
 }
 
 const RESERVED: &str = "reserved";
+
+/// What has a limit.
+#[derive(Clone, Copy)]
+enum Limit {
+    OfSession,
+    OfAll,
+}
 
 impl ChunkStore {
     /// Every session, in the UTF-8 byte order of ids.
@@ -87,60 +95,83 @@ impl ChunkStore {
     /// Reserves what the upload of this chunk needs, and makes the session if it is not there. `fresh` says that the content is not
     /// there yet, so that a cleanup sees that somebody has just begun.
     pub(super) async fn reserve(&self, info: &ChunkInfo, bytes: u64, fresh: bool) -> Result<()> {
-        let now = self.storage.now();
-        let wanted = bytes
+        let session_id = info.session_id.as_str();
+        let sessions = self.sessions_collection();
+        let announced = bytes
             .saturating_mul(info.total_chunks.into())
             .max(info.content_size.unwrap_or(0));
-        let limit = self.options.max_session_bytes;
-        let refused = self
-            .change(&self.sessions_collection(), &info.session_id, |body| {
-                let known = body.is_some();
-                let mut body = body.unwrap_or_else(|| session(&info.session_id, now));
-                let entry = format!("sessions/{}", info.session_id);
-                let reservations = reservations(&body, &entry)?;
-                let others: u64 = reservations
-                    .iter()
-                    .filter(|reservation| reservation.content_id != info.content_id)
-                    .fold(0, |sum, reservation| sum.saturating_add(reservation.bytes));
-                let own = reservations
-                    .iter()
-                    .find(|reservation| reservation.content_id == info.content_id)
-                    .map(|reservation| reservation.bytes);
-                if known && !fresh && own.is_some_and(|own| own >= wanted) {
-                    return Ok(Change::Keep(None));
-                }
-                let bytes = wanted.max(own.unwrap_or(0));
-                if let Some(limit) = limit
-                    && others.saturating_add(bytes) > limit
+        let entry = format!("sessions/{session_id}");
+        // The most that an attempt which was lost may have raised the session's number to.
+        let (mut raised, mut made) = (0, None);
+        for attempt in 0..race::MAX_ATTEMPTS {
+            let now = self.storage.now();
+            let found = sessions.get(session_id).await?;
+            if found.is_none() && self.options.max_total_bytes.is_some() {
+                let empty = session(session_id, now);
+                made = self.swap(&sessions, session_id, None, &empty).await?;
+                continue;
+            }
+            let mut body = match &found {
+                Some(found) => document(&found.value)?,
+                None => session(session_id, now),
+            };
+            let (own, others) = shares(&body, &info.content_id, &entry)?;
+            if found.is_some() && !fresh && own.is_some_and(|own| own >= announced) {
+                return self.bring_down(session_id, raised, 0).await;
+            }
+            let wanted = announced.max(own.unwrap_or(0));
+            let total = others.saturating_add(wanted);
+            let refused = match self.options.max_session_bytes.filter(|limit| total > *limit) {
+                Some(limit) => Some((Limit::OfSession, limit, others)),
+                None => match self
+                    .raise(session_id, total, self.options.max_total_bytes)
+                    .await?
                 {
-                    return Ok(Change::Keep(Some((limit, others, bytes))));
+                    Room::Enough => None,
+                    Room::None { used } => {
+                        let limit = self.options.max_total_bytes.unwrap_or(u64::MAX);
+                        Some((Limit::OfAll, limit, used.saturating_add(others)))
+                    }
+                },
+            };
+            if let Some((which, limit, used)) = refused {
+                self.bring_down(session_id, raised, 0).await?;
+                if let Some(version) = made {
+                    unless_lost(sessions.delete_if(session_id, version).await)?;
                 }
-                set(&mut body, &info.content_id, Some((bytes, now)), &entry)?;
-                body.insert("last_active", millis(now));
-                Ok(Change::Write(body, None))
-            })
-            .await?;
-        match refused {
-            None => Ok(()),
-            Some((limit, used, wanted)) => Err(self.full(&info.session_id, limit, used, wanted).await),
+                return Err(self.full(which, session_id, limit, used, wanted).await);
+            }
+            raised = raised.max(total);
+            set(&mut body, &info.content_id, Some((wanted, now)), &entry)?;
+            body.insert("last_active", millis(now));
+            let version = found.map(|found| found.version);
+            let swapped = self.swap(&sessions, session_id, version.as_ref(), &body);
+            if swapped.await?.is_some() {
+                return self.bring_down(session_id, raised, total).await;
+            }
+            race::pause(attempt).await;
         }
+        Err(busy().with_key(entry))
     }
 
     /// The refusal of an upload that does not fit: which limit, how much is used, and when it frees.
-    async fn full(&self, session_id: &str, limit: u64, used: u64, wanted: u64) -> Error {
-        let frees = match self.oldest_upload(session_id).await {
-            Ok(Some(oldest)) => Some(oldest.after(self.options.upload_age)),
-            _ => None,
+    async fn full(&self, which: Limit, session_id: &str, limit: u64, used: u64, wanted: u64) -> Error {
+        let (name, oldest) = match which {
+            Limit::OfSession => ("the session", self.oldest_upload(session_id).await),
+            Limit::OfAll => ("all sessions together", self.oldest_upload_of_all().await),
         };
+        let frees = oldest
+            .unwrap_or(None)
+            .map(|oldest| oldest.after(self.options.upload_age));
         let when = frees.map_or_else(
             || "delete or unpin something".to_owned(),
             |time| format!("delete or unpin something, or wait until {time} for an unfinished upload to go"),
         );
-        let message = format!(
-            "the session may have {limit} bytes, {used} are used and this content needs {wanted}: {when}"
-        );
+        let message =
+            format!("{name} may have {limit} bytes, {used} are used and this content needs {wanted}: {when}");
         let error = Error::new(ErrorKind::LimitExceeded, message)
             .with_retry(Retry::Later)
+            .with_context("limit of", name)
             .with_context("limit", limit.to_string())
             .with_context("used", used.to_string())
             .with_context("got", wanted.to_string());
@@ -161,12 +192,19 @@ impl ChunkStore {
     /// size for one that is complete. A reservation without a content is an upload that has just begun, until it is `age` old.
     pub(super) async fn settle(&self, session_id: &str, content_id: &str, age: Duration) -> Result<()> {
         let sessions = self.sessions_collection();
+        let mut raised = 0;
         for attempt in 0..race::MAX_ATTEMPTS {
             let now = self.storage.now();
+            let totals = self.totals().await?;
             // The session is read before the content: whoever begins to upload the content anew changes the session first, and the
             // swap below then fails.
             let found = sessions.get(session_id).await?;
             let content = self.any_content(content_id).await?;
+            if found.is_none() && content.is_some() && self.options.max_total_bytes.is_some() {
+                let empty = session(session_id, now);
+                self.swap(&sessions, session_id, None, &empty).await?;
+                continue;
+            }
             let mut body = match &found {
                 Some(found) => document(&found.value)?,
                 // Deleted while the content was on its way, which brings it back.
@@ -179,15 +217,21 @@ impl ChunkStore {
                 .find(|reservation| reservation.content_id == content_id)
                 .map(|reservation| (reservation.bytes, reservation.since));
             let Some(wanted) = becomes(own, content.as_ref(), session_id, age, now) else {
-                return Ok(());
+                return self.bring_down(session_id, raised, 0).await;
             };
             set(&mut body, content_id, wanted, &entry)?;
+            let total = Self::total_of(session_id, &body)?;
+            if own.is_none_or(|(own, _)| wanted.is_some_and(|(wanted, _)| wanted > own)) {
+                // What is there already is not refused.
+                self.raise(session_id, total, None).await?;
+                raised = raised.max(total);
+            }
             if self
                 .swap(&sessions, session_id, version.as_ref(), &body)
                 .await?
                 .is_some()
             {
-                return Ok(());
+                return self.lower(totals, session_id, total).await;
             }
             race::pause(attempt).await;
         }
@@ -231,6 +275,7 @@ fn becomes(
     }
 }
 
+/// The record of a session in which nothing was saved yet.
 fn session(session_id: &str, now: Timestamp) -> Document {
     doc! { "session_id": session_id, "created_at": millis(now), "last_active": millis(now) }
 }
@@ -264,6 +309,19 @@ fn reservations<'a>(body: &'a Document, entry: &'a str) -> Result<Vec<Reservatio
         });
     }
     Ok(reservations)
+}
+
+/// What a content of a session has reserved, and what all others have.
+fn shares(body: &Document, content_id: &str, entry: &str) -> Result<(Option<u64>, u64)> {
+    let (mut own, mut others) = (None, 0_u64);
+    for reservation in reservations(body, entry)? {
+        if reservation.content_id == content_id {
+            own = Some(reservation.bytes);
+        } else {
+            others = others.saturating_add(reservation.bytes);
+        }
+    }
+    Ok((own, others))
 }
 
 /// Puts one content's reservation in place of the one it had; `None` removes it.

@@ -38,10 +38,12 @@ pub(super) enum Change<T> {
 }
 
 impl ChunkStore {
-    /// Opens the store on this storage, makes the index it needs, and begins the cleanups its options ask for.
+    /// Opens the store on this storage, makes the index it needs, and begins the cleanups its options ask for. With a limit over all
+    /// sessions it looks at every session.
     ///
     /// # Errors
-    /// `Unsupported` unless documents, indexes and conditional writes of objects are declared; those of the medium.
+    /// `Unsupported` unless documents, indexes and conditional writes of objects are declared; `Corrupt` naming a session that cannot be
+    /// counted; those of the medium.
     ///
     /// # Panics
     /// Outside a tokio runtime, unless the [interval](ChunkOptions::cleanup_interval) is zero.
@@ -59,6 +61,7 @@ impl ChunkStore {
             timer: Arc::default(),
         };
         store.contents().ensure_index(index).await?;
+        store.open_totals().await?;
         store.timer.begin(&store);
         Ok(store)
     }

@@ -16,11 +16,6 @@ cases! { file_versions:
     standard [Indexes, UniqueIndexes] a_revert_is_a_new_version = "revert_to makes a new version of the old content and stores no bytes";
     standard [Indexes, UniqueIndexes] unchanged_content_costs_nothing = "equal contents of one file or of several are stored once";
     standard [Indexes, UniqueIndexes] what_is_not_there_is_said = "unknown files and versions are None or NotFound naming the versions there are";
-    standard [Indexes, UniqueIndexes] projects_are_apart = "a project sees its own files only, and its paths are its own";
-    standard [Indexes, UniqueIndexes] a_path_is_taken_once = "a second file of a path is UniqueViolation and changes nothing; a deleted file's path is free";
-    standard [Indexes, UniqueIndexes] paths_and_metadata_are_data = "any text is a path, and metadata comes back as it was, whatever its names";
-    standard [Indexes, UniqueIndexes] renaming_and_metadata_keep_the_chain = "a new path or new metadata leaves id and versions as they are";
-    standard [Indexes, UniqueIndexes] lists_are_in_the_order_of_paths = "list gives the files of the project in the byte order of their paths";
     standard [Indexes, UniqueIndexes] differences_are_shown = "a unified diff of texts, a line for others, nothing for equals";
     standard [Indexes, UniqueIndexes] retention_by_count_and_age = "retain keeps the newest so many or those young enough, always the latest, and numbers are never used again";
     standard [Indexes, UniqueIndexes] large_contents_are_streamed = "a content of several pieces comes back piece by piece, byte for byte; an empty one too";
@@ -28,12 +23,12 @@ cases! { file_versions:
     standard [Indexes, UniqueIndexes] files_survive_a_reopen = "after a reopen every version reads as before";
 }
 
-async fn text(files: &Files, file: &File, number: u64) -> Result<String, Failure> {
+pub(super) async fn text(files: &Files, file: &File, number: u64) -> Result<String, Failure> {
     let bytes = files.content(&file.id, number).await?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-async fn numbers(files: &Files, file: &File) -> Result<Vec<u64>, Failure> {
+pub(super) async fn numbers(files: &Files, file: &File) -> Result<Vec<u64>, Failure> {
     let versions = files.versions(&file.id).await?;
     Ok(versions.into_iter().map(|version| version.number).collect())
 }
@@ -227,111 +222,6 @@ async fn what_is_not_there_is_said(ctx: &Ctx) -> Verdict {
         );
     }
     ensure_eq!(numbers(&files, &file).await?, [1, 2], "nothing was added");
-    Ok(())
-}
-
-async fn projects_are_apart(ctx: &Ctx) -> Verdict {
-    let (mine, theirs) = (ctx.storage().files("mine"), ctx.storage().files("mine2"));
-    let file = mine.create("a.txt", "mine", doc! {}).await?;
-    let other = theirs.create("a.txt", "theirs", doc! {}).await?;
-    ensure_eq!(theirs.get(&file.id).await?, None, "another project's file");
-    ensure_kind!(
-        theirs.create_version(&file.id, "x").await,
-        ErrorKind::NotFound,
-        "a version of it"
-    );
-    ensure_kind!(
-        theirs.rename(&file.id, "x").await,
-        ErrorKind::NotFound,
-        "a new path of it"
-    );
-    ensure_kind!(
-        theirs.content(&file.id, 1).await,
-        ErrorKind::NotFound,
-        "its content"
-    );
-    ensure!(!theirs.delete(&file.id).await?, "it is not there to delete");
-    ensure_eq!(theirs.list().await?, vec![other.clone()], "their list");
-    ensure_eq!(theirs.find_by_path("a.txt").await?, Some(other), "their path");
-    ensure_eq!(mine.list().await?, [file], "my list");
-    Ok(())
-}
-
-async fn a_path_is_taken_once(ctx: &Ctx) -> Verdict {
-    let files = ctx.storage().files("p");
-    let file = files.create("a.txt", "one", doc! {}).await?;
-    ensure_kind!(
-        files.create("a.txt", "two", doc! {}).await,
-        ErrorKind::UniqueViolation,
-        "a second file"
-    );
-    let other = files.create("b.txt", "two", doc! {}).await?;
-    ensure_kind!(
-        files.rename(&other.id, "a.txt").await,
-        ErrorKind::UniqueViolation,
-        "a taken path"
-    );
-    ensure_eq!(
-        files.find_by_path("a.txt").await?,
-        Some(file.clone()),
-        "whose it is"
-    );
-    files.delete(&file.id).await?;
-    let again = files.create("a.txt", "three", doc! {}).await?;
-    ensure!(
-        again.id != file.id && again.latest.number == 1,
-        "another file, from the beginning"
-    );
-    Ok(())
-}
-
-async fn paths_and_metadata_are_data(ctx: &Ctx) -> Verdict {
-    let files = ctx.storage().files("../../evil");
-    let metadata =
-        doc! { "$oid": "0123456789abcdef01234567", "created": "mine", "nested": { "$date": 1_i64 } };
-    for path in ["../../evil", "/", "a//b", "__proto__", "", "C:\\x", "é", "a\0b"] {
-        let file = files.create(path, path.to_owned(), metadata.clone()).await?;
-        let found = files.find_by_path(path).await?;
-        ensure_eq!(
-            found.as_ref().map(|found| &found.id),
-            Some(&file.id),
-            "path {path:?}"
-        );
-        ensure_eq!(
-            found.map(|found| found.metadata),
-            Some(metadata.clone()),
-            "its metadata"
-        );
-        ensure_eq!(text(&files, &file, 1).await?, path, "its content");
-    }
-    Ok(())
-}
-
-async fn renaming_and_metadata_keep_the_chain(ctx: &Ctx) -> Verdict {
-    let files = ctx.storage().files("p");
-    let file = files.create("a.txt", "one", doc! { "n": 1_i64 }).await?;
-    files.create_version(&file.id, "two").await?;
-    files.rename(&file.id, "b/a.txt").await?;
-    let file = files.set_metadata(&file.id, doc! { "n": 2_i64 }).await?;
-    ensure_eq!(files.find_by_path("a.txt").await?, None, "the old path");
-    ensure_eq!(
-        files.find_by_path("b/a.txt").await?,
-        Some(file.clone()),
-        "the new path"
-    );
-    ensure_eq!(file.metadata, doc! { "n": 2_i64 }, "the new metadata");
-    ensure_eq!(numbers(&files, &file).await?, [1, 2], "its versions");
-    Ok(())
-}
-
-async fn lists_are_in_the_order_of_paths(ctx: &Ctx) -> Verdict {
-    let files = ctx.storage().files("p");
-    for path in ["b", "a/b", "é", "a", "a.txt", "B"] {
-        files.create(path, "x", doc! {}).await?;
-    }
-    let listed = files.list().await?;
-    let listed: Vec<&str> = listed.iter().map(|file| file.path.as_str()).collect();
-    ensure_eq!(listed, ["B", "a", "a.txt", "a/b", "b", "é"], "the list");
     Ok(())
 }
 
