@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::command::{
-    backends, backup, config, conformance, documents, executions, leases, logs, migrate, objects, reference,
-    sessions, sweep, tour,
+    audit, backends, backup, config, conformance, documents, executions, leases, logs, migrate, objects,
+    reference, sessions, sweep, tour,
 };
 use crate::failure::Result;
 use crate::output::Output;
@@ -49,6 +49,9 @@ pub(crate) enum Command {
     /// Sessions, and the content in pieces they hold
     #[command(subcommand)]
     Sessions(sessions::Command),
+    /// The audit log: what was done, and whether somebody touched it
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Leases
     #[command(subcommand)]
     Lease(leases::Command),
@@ -84,6 +87,7 @@ impl Command {
             Self::Log(command) => command.run(session, output).await,
             Self::Exec(command) => command.run(session, output).await,
             Self::Sessions(command) => command.run(session, output).await,
+            Self::Audit(command) => command.run(session, output).await,
             Self::Lease(command) => command.run(session, output).await,
             Self::Migrate(command) => command.run(session, output).await,
             Self::Backup(command) => command.run(session, output).await,

@@ -1,5 +1,6 @@
 //! One file per command, or per family of commands.
 
+pub(crate) mod audit;
 pub(crate) mod backends;
 pub(crate) mod backup;
 pub(crate) mod config;

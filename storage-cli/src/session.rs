@@ -54,6 +54,15 @@ impl Session {
         })
     }
 
+    /// The same storage without this layer: to look at what it would refuse to open.
+    pub(crate) fn without_layer(&self, name: &str) -> Self {
+        Self {
+            factory: self.factory.clone().without_layer(name),
+            url: self.url.clone(),
+            migrations: Vec::new(),
+        }
+    }
+
     /// Opens the storage, does the work and closes it. Why the work failed matters more than why closing did.
     pub(crate) async fn with_storage<T>(&self, work: impl AsyncFnOnce(&Storage) -> Result<T>) -> Result<T> {
         let storage = match &self.url {

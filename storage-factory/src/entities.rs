@@ -1,12 +1,14 @@
 //! [`entities_from_env`]: storage for an application's model.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use storage_core::{Result, Storage};
 use storage_fs::{Fs, FsConfig};
 
 use crate::environment::Choice;
 use crate::factory::Factory;
+use crate::layers;
 
 /// Opens the storage the environment names, and files in `base_path` where no variable says anything. Entities and files of projects
 /// come from it: see [`EntityStorage`](storage_stores::collections::EntityStorage).
@@ -37,7 +39,11 @@ pub async fn entities_from_env(base_path: impl AsRef<Path> + Send) -> Result<Sto
 
 async fn open(factory: &Factory, choice: &Choice, base_path: &Path) -> Result<Storage> {
     if choice.decided_by().is_empty() {
-        return Ok(Storage::new(Fs::open(FsConfig::new(base_path)).await?));
+        let files = Arc::new(Fs::open(FsConfig::new(base_path)).await?);
+        let layered = layers::over(factory, files, choice.layer_list()).await;
+        return layered
+            .map(Storage::from_arc)
+            .map_err(|error| choice.stamp(error));
     }
     factory.open_choice(choice).await
 }

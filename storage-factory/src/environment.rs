@@ -5,6 +5,7 @@ use std::fmt;
 use storage_core::{Error, Result};
 
 use crate::factory::Factory;
+use crate::layers::LayerList;
 use crate::scheme::{Scheme, missing};
 use crate::url::{StorageUrl, redact};
 
@@ -50,13 +51,20 @@ pub const VARIABLES: &[Variable] = &[
         name: "STORAGE_DATA_DIR",
         meaning: "selects files in this directory: a path, not a URL",
     },
+    Variable {
+        name: LAYERS,
+        meaning: "layers over whatever is selected, from the application down to the medium: `compress,encrypt(key_file=/etc/key),retry`",
+    },
 ];
+
+const LAYERS: &str = "STORAGE_LAYERS";
 
 /// What the environment chose.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {
     first: StorageUrl,
     documents: Option<StorageUrl>,
+    layers: Option<LayerList>,
     decided_by: Vec<&'static str>,
     ignored: Vec<&'static str>,
 }
@@ -75,6 +83,18 @@ impl Choice {
     /// The storage, and where documents and logs are when that is another one.
     pub const fn urls(&self) -> (&StorageUrl, Option<&StorageUrl>) {
         (&self.first, self.documents.as_ref())
+    }
+
+    /// The layers over it, by name, from the application down to the medium; none where `STORAGE_LAYERS` is not set.
+    pub fn layers(&self) -> impl Iterator<Item = &str> {
+        self.layers
+            .iter()
+            .flat_map(|list| &list.0)
+            .map(|layer| layer.name.as_str())
+    }
+
+    pub(crate) const fn layer_list(&self) -> Option<&LayerList> {
+        self.layers.as_ref()
     }
 
     /// Says in an error who chose what could not be opened.
@@ -101,6 +121,9 @@ impl fmt::Display for Choice {
         match &self.documents {
             None => write!(f, "{}", self.first)?,
             Some(documents) => write!(f, "objects in {}, documents and logs in {documents}", self.first)?,
+        }
+        if let Some(layers) = &self.layers {
+            write!(f, ", under {layers}")?;
         }
         match self.decided_by.as_slice() {
             [] => f.write_str(", by default"),
@@ -140,11 +163,21 @@ pub(crate) fn choose(factory: &Factory, read: impl Fn(&str) -> Result<Option<Str
     let ignored = set
         .iter()
         .map(|(name, _)| *name)
-        .filter(|name| !chosen.decided_by.contains(name));
+        .filter(|name| *name != LAYERS && !chosen.decided_by.contains(name));
+    let layers = set
+        .iter()
+        .find(|(name, _)| *name == LAYERS)
+        .map(|(_, text)| read_layers(text));
     Ok(Choice {
         ignored: ignored.collect(),
+        layers: layers.transpose()?,
         ..chosen
     })
+}
+
+fn read_layers(text: &str) -> Result<LayerList> {
+    let list = LayerList::parse(text).and_then(|list| list.check().map(|()| list));
+    list.map_err(|error| error.with_context("variable", LAYERS))
 }
 
 /// The variables that are set.
@@ -206,6 +239,7 @@ impl Set<'_> {
         Ok(Choice {
             first,
             documents: None,
+            layers: None,
             decided_by,
             ignored: Vec::new(),
         })
@@ -215,6 +249,7 @@ impl Set<'_> {
         Ok(Choice {
             first: self.parse("STORAGE_OBJECTS_URL", objects)?,
             documents: Some(self.parse("STORAGE_DOCUMENTS_URL", documents)?),
+            layers: None,
             decided_by: vec!["STORAGE_OBJECTS_URL", "STORAGE_DOCUMENTS_URL"],
             ignored: Vec::new(),
         })
@@ -230,6 +265,7 @@ impl Set<'_> {
         Ok(Choice {
             first,
             documents: None,
+            layers: None,
             decided_by,
             ignored: Vec::new(),
         })

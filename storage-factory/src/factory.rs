@@ -6,6 +6,7 @@ use std::sync::Arc;
 use storage_core::{Composed, Error, Result, Storage, StorageAdapter};
 
 use crate::environment::{self, Choice};
+use crate::layers::{self, LayerList};
 use crate::option::Address;
 use crate::scheme::{Scheme, compiled, missing};
 use crate::url::{StorageUrl, refused, split_scheme};
@@ -25,18 +26,25 @@ use crate::url::{StorageUrl, refused, split_scheme};
 #[derive(Debug, Clone)]
 pub struct Factory {
     schemes: Vec<Scheme>,
+    left_out: Vec<String>,
 }
 
 impl Default for Factory {
     fn default() -> Self {
-        Self { schemes: compiled() }
+        Self {
+            schemes: compiled(),
+            left_out: Vec::new(),
+        }
     }
 }
 
 impl Factory {
     /// One without any scheme.
     pub const fn empty() -> Self {
-        Self { schemes: Vec::new() }
+        Self {
+            schemes: Vec::new(),
+            left_out: Vec::new(),
+        }
     }
 
     /// Adds a scheme that takes any path and no options: `open` gets the URL and gives an adapter.
@@ -60,6 +68,18 @@ impl Factory {
         });
         self.schemes.push(scheme);
         self
+    }
+
+    /// Leaves this layer out wherever it is named: to look at what it would refuse to open.
+    #[must_use]
+    pub fn without_layer(mut self, name: impl Into<String>) -> Self {
+        self.left_out.push(name.into());
+        self
+    }
+
+    #[cfg_attr(not(feature = "layers"), allow(dead_code, reason = "no layer can be built"))]
+    pub(crate) fn leaves_out(&self, layer: &str) -> bool {
+        self.left_out.iter().any(|name| name == layer)
     }
 
     /// The schemes there are.
@@ -99,6 +119,23 @@ impl Factory {
         self.open_url(&url).await.map(Storage::from_arc).map_err(opening)
     }
 
+    /// Opens the storage a URL names under layers, named from the application down to the medium, such as
+    /// `compress(codec=zstd,level=3),encrypt(key_file=/etc/key),cache`. [`LAYERS`](crate::LAYERS) are all of them. Values with commas or
+    /// parentheses stand in quotes.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); `InvalidArgument` for an unknown layer or option, naming the known ones, and for a wrong order, naming the
+    /// right one; `Unsupported` naming the feature for a layer that was not built in; those of the layers.
+    pub async fn open_with_layers(&self, url: &str, layers: &str) -> Result<Storage> {
+        let list = LayerList::parse(layers)?;
+        list.check()?;
+        let adapter = self
+            .open_bare(&self.parse(url)?, Some(&list))
+            .await
+            .map_err(opening)?;
+        Ok(Storage::from_arc(adapter))
+    }
+
     /// Opens one storage on two backends: objects from the first, documents and logs from the second. No atomicity across the
     /// two is claimed; see [`Composed`].
     ///
@@ -106,7 +143,11 @@ impl Factory {
     /// As [`open`](Self::open), for either.
     pub async fn open_pair(&self, objects_url: &str, documents_url: &str) -> Result<Storage> {
         let (objects, documents) = (self.parse(objects_url)?, self.parse(documents_url)?);
-        self.open_composed(&objects, &documents).await.map_err(opening)
+        let composed = self
+            .open_composed(&objects, &documents, None)
+            .await
+            .map_err(opening)?;
+        Ok(Storage::from_arc(composed))
     }
 
     /// Opens the adapter a URL names, without the checks of [`Storage`]: for layers and the conformance suite.
@@ -130,7 +171,8 @@ impl Factory {
         let (scheme, _) = split_scheme(url).map_err(|problem| refused(url, &problem))?;
         let scheme = self.known(url, &scheme.to_ascii_lowercase())?;
         let url = StorageUrl::parse(url)?;
-        Address::read(url.clone(), scheme.option_table(), scheme.other_options_of())?;
+        let (bare, _) = apart(&url)?;
+        Address::read(bare, scheme.option_table(), scheme.other_options_of())?;
         Ok(url)
     }
 
@@ -173,37 +215,88 @@ impl Factory {
     /// # Errors
     /// As [`open`](Self::open), with the variable that decided as context `variable`.
     pub async fn open_choice(&self, choice: &Choice) -> Result<Storage> {
+        let layers = choice.layer_list();
         let opened = match choice.urls() {
-            (objects, Some(documents)) => self.open_composed(objects, documents).await,
-            (url, None) => self.open_url(url).await.map(Storage::from_arc),
+            (objects, Some(documents)) => self.open_composed(objects, documents, layers).await,
+            (url, None) => self.open_bare(url, layers).await,
         };
-        opened.map_err(|error| choice.stamp(error))
+        opened.map(Storage::from_arc).map_err(|error| choice.stamp(error))
     }
 
-    async fn open_composed(&self, objects: &StorageUrl, documents: &StorageUrl) -> Result<Storage> {
-        let first = self.open_url(objects).await?;
-        match self.open_url(documents).await {
-            Ok(second) => Ok(Storage::new(Composed::new(first, second))),
+    /// The pair under these layers, or under those its URLs name, each over its own part.
+    async fn open_composed(
+        &self,
+        objects: &StorageUrl,
+        documents: &StorageUrl,
+        layers: Option<&LayerList>,
+    ) -> Result<Arc<dyn StorageAdapter>> {
+        let (first, first_layers) = self.open_part(objects).await?;
+        let (second, second_layers) = match self.open_part(documents).await {
+            Ok(second) => second,
             Err(error) => {
                 // Nothing was written; what matters to the caller is why there is no storage.
                 if let Err(closing) = first.close().await {
                     tracing::warn!(error = %closing, "the objects backend could not be closed again");
                 }
-                Err(error)
+                return Err(error);
             }
+        };
+        let composed: Arc<dyn StorageAdapter> = Arc::new(Composed::new(first, second));
+        if !first_layers && !second_layers {
+            return layers::over(self, composed, layers).await;
+        }
+        if layers.is_none() {
+            return Ok(composed);
+        }
+        composed.close().await?;
+        let problem = "layers are named in the URL and beside it; name them once";
+        Err(refused(objects.with_secrets(), problem))
+    }
+
+    /// One of a pair, and whether layers are over it.
+    async fn open_part(&self, url: &StorageUrl) -> Result<(Arc<dyn StorageAdapter>, bool)> {
+        let (bare, own) = apart(url)?;
+        let adapter = self.known(url.with_secrets(), url.scheme())?.open(bare).await?;
+        match own {
+            None => Ok((adapter, false)),
+            Some(list) => Ok((layers::over(self, adapter, Some(&list)).await?, true)),
         }
     }
 
     async fn open_url(&self, url: &StorageUrl) -> Result<Arc<dyn StorageAdapter>> {
-        self.known(url.with_secrets(), url.scheme())?
-            .open(url.clone())
-            .await
+        self.open_bare(url, None).await
+    }
+
+    /// Opens the adapter of a URL under the layers it names, or these. Naming them twice is refused: nobody could say which are over which.
+    async fn open_bare(
+        &self,
+        url: &StorageUrl,
+        layers: Option<&LayerList>,
+    ) -> Result<Arc<dyn StorageAdapter>> {
+        let (bare, own) = apart(url)?;
+        if own.is_some() && layers.is_some() {
+            let problem = "layers are named in the URL and beside it; name them once";
+            return Err(refused(url.with_secrets(), problem));
+        }
+        let adapter = self.known(url.with_secrets(), url.scheme())?.open(bare).await?;
+        layers::over(self, adapter, layers.or(own.as_ref())).await
     }
 
     fn known(&self, url: &str, scheme: &str) -> Result<&Scheme> {
         let found = self.scheme(scheme);
         found.ok_or_else(|| missing(url, scheme, self.schemes.iter().flat_map(Scheme::names)))
     }
+}
+
+/// A URL without the layers it names, and those.
+fn apart(url: &StorageUrl) -> Result<(StorageUrl, Option<LayerList>)> {
+    let Some((_, text)) = url.options().find(|(name, _)| *name == layers::OPTION) else {
+        return Ok((url.clone(), None));
+    };
+    let list = LayerList::parse(text)?;
+    list.check()?;
+    let bare = StorageUrl::parse(&url.without_options(|name| name == layers::OPTION))?;
+    Ok((bare, Some(list)))
 }
 
 fn opening(error: Error) -> Error {

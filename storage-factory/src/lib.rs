@@ -42,6 +42,9 @@
 //! | `gs://bucket/prefix` | a prefix in a Google Cloud Storage bucket | `gcs` |
 //! | `az://container/prefix` | a prefix in an Azure Blob Storage container | `azure` |
 //!
+//! `STORAGE_LAYERS=compress,encrypt(key_file=/etc/key),retry`, or `?layers=…` in a URL, puts layers over it, named from the application down
+//! to the medium; [`LAYERS`] are all of them with their options.
+//!
 //! Options follow a `?`, as in `fs:./data?durability=process-crash`; [`Scheme::option_table`] has them all, and an unknown one is an
 //! error that lists them. [`Factory`] adds a scheme of one's own, opens objects and documents on two backends, and gives options in
 //! code.
@@ -52,6 +55,7 @@ mod chunks;
 mod entities;
 mod environment;
 mod factory;
+mod layers;
 mod option;
 pub mod prelude;
 mod scheme;
@@ -66,6 +70,7 @@ pub use self::chunks::{chunks_from, chunks_from_env};
 pub use self::entities::entities_from_env;
 pub use self::environment::{Choice, VARIABLES, Variable};
 pub use self::factory::Factory;
+pub use self::layers::{LAYERS, LayerOptions};
 pub use self::option::{Address, UrlOption, UrlOptionKind};
 pub use self::scheme::{Place, Scheme};
 pub use self::url::StorageUrl;

@@ -65,7 +65,7 @@ impl fmt::Display for UrlOptionKind {
     /// The type and its unit, for people: `power-loss, process-crash`, `milliseconds`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Bytes => f.write_str("bytes"),
+            Self::Bytes => f.write_str("bytes, such as 65536 or 64KiB"),
             Self::Choice(words) => f.write_str(&words.join(", ")),
             Self::Count { at_least: 0 } => f.write_str("number"),
             Self::Count { at_least } => write!(f, "number, at least {at_least}"),
@@ -81,8 +81,12 @@ impl fmt::Display for UrlOptionKind {
 #[derive(Debug, Clone)]
 pub struct Address {
     url: StorageUrl,
-    values: Vec<(&'static str, Value)>,
+    values: Values,
 }
+
+/// Options that were given, by name.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Values(Vec<(&'static str, Value)>);
 
 #[derive(Debug, Clone)]
 enum Value {
@@ -96,7 +100,7 @@ enum Value {
 impl Address {
     /// Reads the options of a URL by the table of its scheme. What is not in it is an error, unless others are the driver's.
     pub(crate) fn read(url: StorageUrl, table: &[UrlOption], others: Option<&str>) -> Result<Self> {
-        let mut values = Vec::new();
+        let mut values = Values::default();
         for (name, text) in url.options() {
             let Some(option) = table.iter().find(|option| option.name == name) else {
                 if others.is_some() {
@@ -108,7 +112,7 @@ impl Address {
                 .kind
                 .read(text)
                 .ok_or_else(|| bad_value(&url, option, text))?;
-            values.push((option.name, value));
+            values.0.push((option.name, value));
         }
         Ok(Self { url, values })
     }
@@ -125,47 +129,32 @@ impl Address {
 
     /// A `Flag`, if given.
     pub fn flag(&self, name: &str) -> Option<bool> {
-        self.values.iter().find_map(|(known, value)| match value {
-            Value::Flag(flag) if *known == name => Some(*flag),
-            _ => None,
-        })
+        self.values.flag(name)
     }
 
     /// A `Choice`, if given.
     pub fn choice(&self, name: &str) -> Option<&'static str> {
-        self.values.iter().find_map(|(known, value)| match value {
-            Value::Word(word) if *known == name => Some(*word),
-            _ => None,
-        })
+        self.values.choice(name)
     }
 
     /// A `Count` or a number of `Bytes`, if given.
     pub fn number(&self, name: &str) -> Option<u64> {
-        self.values.iter().find_map(|(known, value)| match value {
-            Value::Number(number) if *known == name => Some(*number),
-            _ => None,
-        })
+        self.values.number(name)
     }
 
     /// A number of `Milliseconds` or `Seconds`, if given.
     pub fn duration(&self, name: &str) -> Option<Duration> {
-        self.values.iter().find_map(|(known, value)| match value {
-            Value::Time(time) if *known == name => Some(*time),
-            _ => None,
-        })
+        self.values.duration(name)
     }
 
     /// A `Text`, if given.
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.values.iter().find_map(|(known, value)| match value {
-            Value::Text(text) if *known == name => Some(text.as_str()),
-            _ => None,
-        })
+        self.values.text(name)
     }
 
     /// The URL for a driver: with its secrets, without the options of the scheme's table.
     pub fn for_driver(&self) -> String {
-        let own = |name: &str| self.values.iter().any(|(known, _)| *known == name);
+        let own = |name: &str| self.values.0.iter().any(|(known, _)| *known == name);
         self.url.without_options(own)
     }
 
@@ -175,10 +164,58 @@ impl Address {
     }
 }
 
+impl Values {
+    /// Takes the value of an option; `false` if it cannot be one.
+    pub(crate) fn take(&mut self, option: &UrlOption, text: &str) -> bool {
+        let value = option.kind.read(text);
+        value.map(|value| self.0.push((option.name, value))).is_some()
+    }
+
+    pub(crate) fn flag(&self, name: &str) -> Option<bool> {
+        self.find(name, |value| match value {
+            Value::Flag(flag) => Some(*flag),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn choice(&self, name: &str) -> Option<&'static str> {
+        self.find(name, |value| match value {
+            Value::Word(word) => Some(*word),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn number(&self, name: &str) -> Option<u64> {
+        self.find(name, |value| match value {
+            Value::Number(number) => Some(*number),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn duration(&self, name: &str) -> Option<Duration> {
+        self.find(name, |value| match value {
+            Value::Time(time) => Some(*time),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.find(name, |value| match value {
+            Value::Text(text) => Some(text.as_str()),
+            _ => None,
+        })
+    }
+
+    fn find<'a, T>(&'a self, name: &str, pick: impl Fn(&'a Value) -> Option<T>) -> Option<T> {
+        let (_, value) = self.0.iter().find(|(known, _)| *known == name)?;
+        pick(value)
+    }
+}
+
 impl UrlOptionKind {
     fn read(self, text: &str) -> Option<Value> {
         match self {
-            Self::Bytes => number(text).map(Value::Number),
+            Self::Bytes => bytes(text).map(Value::Number),
             Self::Count { at_least } => number(text)
                 .filter(|number| *number >= at_least)
                 .map(Value::Number),
@@ -195,6 +232,18 @@ impl UrlOptionKind {
             Self::Seconds => number(text).map(|number| Value::Time(Duration::from_secs(number))),
             Self::Text(_) => (!text.is_empty()).then(|| Value::Text(text.to_owned())),
         }
+    }
+}
+
+/// Digits, and perhaps a unit behind them: `64MiB`.
+fn bytes(text: &str) -> Option<u64> {
+    let units = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40)];
+    let unit = units
+        .iter()
+        .find_map(|(unit, bits)| Some((text.strip_suffix(unit)?, bits)));
+    match unit {
+        None => number(text),
+        Some((digits, bits)) => number(digits)?.checked_mul(1 << bits),
     }
 }
 

@@ -26,6 +26,10 @@ impl Command {
         match said {
             Said::Argument(_) => output.line("decided by:  --url"),
             Said::Environment(choice) => {
+                let layers: Vec<_> = choice.layers().collect();
+                if !layers.is_empty() {
+                    output.line(format!("layers:      {}", layers.join(", ")))?;
+                }
                 let decided_by = match choice.decided_by() {
                     [] => "default (no variable is set)".into(),
                     variables => variables.join(", "),

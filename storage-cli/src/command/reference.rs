@@ -1,7 +1,7 @@
 //! `storage reference`: the tables of the documentation, from the tables in the code.
 
 use clap::{Args, ValueEnum};
-use storage_factory::VARIABLES;
+use storage_factory::{LAYERS, VARIABLES};
 
 use crate::exit::Exit;
 use crate::failure::Result;
@@ -25,6 +25,8 @@ enum What {
     Variables,
     /// Options of URLs
     Options,
+    /// Layers and their options, from the application down to the medium
+    Layers,
     /// What the process ends with
     ExitCodes,
 }
@@ -41,6 +43,7 @@ impl Reference {
         let table = match self.what {
             What::Variables => variables(),
             What::Options => options(session),
+            What::Layers => layers(),
             What::ExitCodes => exit_codes(),
         };
         output.line(table.render(self.format == Format::Markdown))
@@ -71,6 +74,33 @@ fn options(session: &Session) -> Table {
         if let Some(whose) = scheme.other_options_of() {
             let meaning = format!("every other option is {whose}");
             table.row([urls.join(", "), "…".into(), "…".into(), "…".into(), meaning]);
+        }
+    }
+    table
+}
+
+fn layers() -> Table {
+    let mut table = Table::new(["layer", "feature", "option", "values", "default", "meaning"]);
+    for layer in LAYERS {
+        let name = format!("`{}`", layer.name);
+        let feature = format!("`{}`", layer.feature);
+        table.row([
+            name.clone(),
+            feature,
+            String::new(),
+            String::new(),
+            String::new(),
+            layer.meaning.to_owned(),
+        ]);
+        for option in layer.options {
+            table.row([
+                name.clone(),
+                String::new(),
+                format!("`{}`", option.name),
+                option.kind.to_string(),
+                option.default.to_owned(),
+                option.meaning.to_owned(),
+            ]);
         }
     }
     table
