@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed expectation is how a test fails")]
 
 mod command {
+    mod audit;
     mod backup;
     mod conformance;
     mod documents;
