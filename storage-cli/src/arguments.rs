@@ -2,6 +2,8 @@
 
 use clap::{Parser, Subcommand};
 
+#[cfg(feature = "encryption")]
+use crate::command::keys;
 use crate::command::{
     audit, backends, backup, config, conformance, documents, executions, leases, logs, migrate, objects,
     reference, sessions, sweep, tour,
@@ -52,6 +54,10 @@ pub(crate) enum Command {
     /// The audit log: what was done, and whether somebody touched it
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Keys of an encrypted storage
+    #[cfg(feature = "encryption")]
+    #[command(subcommand)]
+    Key(keys::Command),
     /// Leases
     #[command(subcommand)]
     Lease(leases::Command),
@@ -88,6 +94,8 @@ impl Command {
             Self::Exec(command) => command.run(session, output).await,
             Self::Sessions(command) => command.run(session, output).await,
             Self::Audit(command) => command.run(session, output).await,
+            #[cfg(feature = "encryption")]
+            Self::Key(command) => command.run(session, output).await,
             Self::Lease(command) => command.run(session, output).await,
             Self::Migrate(command) => command.run(session, output).await,
             Self::Backup(command) => command.run(session, output).await,

@@ -7,6 +7,8 @@ pub(crate) mod config;
 pub(crate) mod conformance;
 pub(crate) mod documents;
 pub(crate) mod executions;
+#[cfg(feature = "encryption")]
+pub(crate) mod keys;
 pub(crate) mod leases;
 pub(crate) mod logs;
 pub(crate) mod migrate;

@@ -8,6 +8,8 @@ mod command {
     mod conformance;
     mod documents;
     mod executions;
+    #[cfg(feature = "encryption")]
+    mod keys;
     mod logs;
     mod migrate;
     mod objects;

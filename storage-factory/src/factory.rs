@@ -158,6 +158,16 @@ impl Factory {
         self.open_url(&self.parse(url)?).await.map_err(opening)
     }
 
+    /// Opens the adapter a URL names under no layer, sealed or not: for whoever looks after the keys of what is sealed.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_below_layers(&self, url: &StorageUrl) -> Result<Arc<dyn StorageAdapter>> {
+        let (bare, _) = apart(url).map_err(opening)?;
+        let scheme = self.known(url.with_secrets(), url.scheme()).map_err(opening)?;
+        scheme.open(bare).await.map_err(opening)
+    }
+
     /// Takes a URL apart and makes sure that it can be opened here, as far as can be known without opening it.
     ///
     /// # Errors

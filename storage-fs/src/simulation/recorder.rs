@@ -155,9 +155,7 @@ impl Recording {
         let mut before = Before::default();
         match *call {
             Call::Write { file } => before.position = tell(file)?,
-            Call::Rename { from, old, .. }
-            | Call::RenameNew { from, old, .. }
-            | Call::Link { from, old, .. } => {
+            Call::Rename { from, old, .. } | Call::Link { from, old, .. } => {
                 before.named = self.known(&statat(from, old, AtFlags::SYMLINK_NOFOLLOW)?);
             }
             Call::Create { directory, name } => {
@@ -225,7 +223,7 @@ impl Recording {
                 let (file, time) = (self.open(&stat)?, modified(&stat));
                 self.events.push(Event::Time { file, time });
             }
-            Call::Rename { from, old, to, new } | Call::RenameNew { from, old, to, new } => {
+            Call::Rename { from, old, to, new } => {
                 self.name(to, new, before.named)?;
                 self.name(from, old, None)?;
             }
@@ -347,7 +345,6 @@ fn words(call: &Call<'_>) -> String {
         Call::SetAttribute { .. } => "set attribute".to_owned(),
         Call::SetTimes { .. } => "set times".to_owned(),
         Call::Rename { new, .. } => format!("rename to {new}"),
-        Call::RenameNew { new, .. } => format!("rename new to {new}"),
         Call::Link { new, .. } => format!("link to {new}"),
         Call::Unlink { name, .. } => format!("unlink {name}"),
         Call::SyncFile { .. } => "sync file".to_owned(),

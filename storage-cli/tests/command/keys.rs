@@ -1,0 +1,94 @@
+use super::shell::{Shell, URLS};
+
+const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+
+fn encrypted(url: &str) -> Shell {
+    let shell = Shell::on(url).with("ROOT_KEY", KEY);
+    shell.ok(&["key", "create", "--key-variable", "ROOT_KEY"]);
+    shell
+}
+
+fn ids(listing: &str) -> Vec<String> {
+    let id = |line: &str| {
+        serde_json::from_str::<serde_json::Value>(line).unwrap()["id"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    listing.lines().map(id).collect()
+}
+
+#[test]
+fn keys_are_listed_rotated_and_destroyed() {
+    for url in URLS {
+        let shell = encrypted(url);
+        let first = ids(&shell.ok(&["key", "list", "--key-variable", "ROOT_KEY"]));
+        assert_eq!(first.len(), 1);
+        let rotated = shell.ok(&["key", "rotate", "--key-variable", "ROOT_KEY"]);
+        assert!(rotated.contains("\"objects\":0"), "{rotated}");
+        let listing = shell.ok(&["key", "list", "--key-variable", "ROOT_KEY", "--count"]);
+        let both = ids(&listing);
+        assert_eq!((both.len(), &both[0]), (2, &first[0]));
+        assert!(rotated.starts_with(&both[1]), "{rotated}");
+        let lines: Vec<_> = listing.lines().collect();
+        assert!(
+            lines[0].contains("\"decrypt-only\"") && lines[0].contains("\"values\":0"),
+            "{listing}"
+        );
+        assert!(lines[1].contains("\"active\""), "{listing}");
+        assert!(!listing.contains(&KEY[..16]), "the root key is shown");
+        assert_eq!(
+            shell
+                .run(&["key", "destroy", "--key-variable", "ROOT_KEY", &both[1]])
+                .code,
+            2,
+            "the active key"
+        );
+        shell.ok(&["key", "destroy", "--key-variable", "ROOT_KEY", &both[0]]);
+        assert!(
+            shell
+                .ok(&["key", "list", "--key-variable", "ROOT_KEY"])
+                .contains("\"destroyed\"")
+        );
+    }
+}
+
+#[test]
+fn without_the_right_key_nothing_is_listed_and_none_is_made_by_the_way() {
+    for url in URLS {
+        let plain = Shell::on(url).with("ROOT_KEY", KEY);
+        plain.ok(&["put", "a", "-"]);
+        assert_eq!(plain.run(&["key", "list", "--key-variable", "ROOT_KEY"]).code, 3);
+        assert_eq!(
+            plain.run(&["key", "rotate", "--key-variable", "ROOT_KEY"]).code,
+            3
+        );
+        assert_ne!(
+            plain.run(&["key", "create", "--key-variable", "ROOT_KEY"]).code,
+            0,
+            "there is plain data"
+        );
+        assert_eq!(plain.run(&["key", "list"]).code, 2, "no key is given");
+
+        let shell = encrypted(url).with("OTHER", &KEY.replace('0', "f"));
+        for command in ["list", "rotate", "reseal"] {
+            let refused = shell.run(&["key", command, "--key-variable", "OTHER"]);
+            assert_ne!(refused.code, 0);
+            assert!(
+                refused.err.contains("not the key of the store"),
+                "{}",
+                refused.err
+            );
+        }
+        let file = shell.path().join("key");
+        std::fs::write(&file, KEY).unwrap();
+        shell.ok(&["key", "list", "--key-file", "key"]);
+        shell.ok(&["key", "list", "--key-command", "cat key"]);
+        // The layers that are named do not come between.
+        if cfg!(feature = "layers") {
+            let layered = shell.with("STORAGE_LAYERS", "encrypt(key_env=ROOT_KEY)");
+            layered.ok(&["key", "list", "--key-variable", "ROOT_KEY"]);
+            layered.ok(&["--url", url, "key", "list", "--key-variable", "ROOT_KEY"]);
+        }
+    }
+}
