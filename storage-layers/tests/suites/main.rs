@@ -14,6 +14,8 @@ mod everywhere;
 mod opened;
 mod read_only;
 mod retry;
+#[cfg(all(feature = "checksum", feature = "compression", feature = "encryption"))]
+mod stacks;
 mod timeout;
 
 use std::process::ExitCode;
@@ -37,6 +39,8 @@ fn main() -> ExitCode {
         everywhere::trials(),
         read_only::trials(),
         retry::trials(),
+        #[cfg(all(feature = "checksum", feature = "compression", feature = "encryption"))]
+        stacks::trials(),
         timeout::trials(),
     ];
     let trials = trials.into_iter().flatten().collect();
