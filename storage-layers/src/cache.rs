@@ -174,7 +174,7 @@ impl<A: StorageBackend> Cache<A> {
         let read = self.shelf.reading(slot);
         let kept = match self.shelf.peek(slot).await {
             Some(object) => Some((object, false)),
-            None => self.from_disk(key).await.map(|object| (object, true)),
+            None => self.on_disk(key).await.map(|object| (object, true)),
         };
         let mut request = ReadRequest::default();
         request.unless_version = kept.as_ref().map(|(object, _)| object.meta.version.clone());
@@ -210,7 +210,7 @@ impl<A: StorageBackend> Cache<A> {
         }
     }
 
-    async fn from_disk(&self, key: &Key) -> Option<Object> {
+    async fn on_disk(&self, key: &Key) -> Option<Object> {
         self.disk.as_ref()?.get(key).await
     }
 

@@ -285,28 +285,38 @@ pub(crate) fn batch_bytes(batch: &BatchRequest) -> usize {
 /// What a call answers.
 pub(crate) trait Answer: Send + 'static {
     /// Bytes of objects, documents and log entries that came back.
-    fn received(&self) -> u64 {
-        0
-    }
+    fn received(&self) -> u64;
 }
 
-impl Answer for () {}
-impl Answer for bool {}
-impl Answer for u64 {}
-impl Answer for String {}
-impl Answer for Appended {}
-impl Answer for Explanation {}
-impl Answer for IndexStats {}
-impl Answer for ListPage {}
-impl Answer for Option<ObjectMeta> {}
-impl Answer for Option<Version> {}
-impl Answer for SweepReport {}
-impl Answer for Vec<IndexInfo> {}
-impl Answer for Vec<Name> {}
-impl Answer for Vec<Option<Version>> {}
-impl Answer for Vec<Result<()>> {}
-impl Answer for Vec<Result<Version>> {}
-impl Answer for Version {}
+macro_rules! without_bytes {
+    ($($answer:ty),* $(,)?) => {
+        $(impl Answer for $answer {
+            fn received(&self) -> u64 {
+                0
+            }
+        })*
+    };
+}
+
+without_bytes! {
+    (),
+    bool,
+    u64,
+    String,
+    Appended,
+    Explanation,
+    IndexStats,
+    ListPage,
+    Option<ObjectMeta>,
+    Option<Version>,
+    SweepReport,
+    Vec<IndexInfo>,
+    Vec<Name>,
+    Vec<Option<Version>>,
+    Vec<Result<()>>,
+    Vec<Result<Version>>,
+    Version,
+}
 
 impl Answer for Option<Object> {
     fn received(&self) -> u64 {

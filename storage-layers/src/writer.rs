@@ -31,7 +31,11 @@ pub(crate) async fn open<L: Around, B: StorageBackend + ?Sized>(
 /// The writer as an answer. By itself the compiler does not see that it outlives every call.
 struct Opened(Box<dyn ObjectWriter>);
 
-impl Answer for Opened {}
+impl Answer for Opened {
+    fn received(&self) -> u64 {
+        0
+    }
+}
 
 #[derive(Debug)]
 struct Writer<L> {
