@@ -52,8 +52,7 @@ async fn noted(keys: bool) -> String {
         .await
         .unwrap_err();
     drop(guard);
-    let text = notes.0.lock().unwrap().clone();
-    text
+    std::mem::take(&mut *notes.0.lock().unwrap())
 }
 
 #[tokio::test]

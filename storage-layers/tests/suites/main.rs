@@ -1,6 +1,8 @@
 //! Every layer held to the contract: the whole suite runs over each, on the reference adapter in memory, and over those of bytes also
 //! under the overlay.
 
+#![allow(clippy::unwrap_used, reason = "a failed expectation is how a test fails")]
+
 mod audit;
 mod bounded;
 mod cache;
