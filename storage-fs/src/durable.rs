@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::fstat;
 use rustix::io::Errno;
 use storage_core::{Applied, Durability, Error, ErrorKind, Result};
@@ -111,8 +111,9 @@ impl Durable {
         })
     }
 
-    /// Makes the entries of a directory durable that others created and that may be none of ours to open or to sync.
-    pub(crate) fn passage(&self, directory: rustix::io::Result<OwnedFd>) -> Result<()> {
+    /// Makes the entries of a directory durable that others created: it may be none of ours to open, or on a disk that is only read
+    /// and knows no syncing.
+    pub(crate) fn found(&self, directory: rustix::io::Result<impl AsFd>) -> Result<()> {
         if !self.syncs() {
             return Ok(());
         }

@@ -68,9 +68,13 @@ impl Root {
         let staging = ours(&internal, "staging")?;
         let locks = ours(&internal, "locks")?;
         ours(&internal, "logs")?;
-        // Also where all was there: who created it may have died before it was durable.
         for above in [&directory, &internal] {
-            durable.directory(above.as_fd()).map_err(at)?;
+            match known {
+                // Who created it may have died before it was durable.
+                Some(_) => durable.found(Ok(above)),
+                None => durable.directory(above.as_fd()),
+            }
+            .map_err(at)?;
         }
         let staging = Staging::new(system.clone(), staging, config.staging_max_age);
         let format = match known {
@@ -293,7 +297,7 @@ fn open_root(config: &FsConfig, durable: &Durable) -> Result<OwnedFd> {
     // The root itself may be reached through links: it is the caller's choice, not a key's.
     match open(&config.root, flags, Mode::empty()) {
         Ok(directory) => {
-            durable.passage(openat(&directory, "..", flags, Mode::empty()))?;
+            durable.found(openat(&directory, "..", flags, Mode::empty()))?;
             return Ok(directory);
         }
         Err(Errno::NOENT) if config.create => {}
@@ -320,7 +324,7 @@ fn open_root(config: &FsConfig, durable: &Durable) -> Result<OwnedFd> {
                 durable.directory(above.as_fd())?;
             }
             // Perhaps created by somebody who died before it was durable.
-            Err(Errno::EXIST) => durable.passage(open(&above, flags, Mode::empty()))?,
+            Err(Errno::EXIST) => durable.found(open(&above, flags, Mode::empty()))?,
             // The root of the disk, or a directory above that we may only pass through.
             Err(Errno::ISDIR | Errno::ROFS | Errno::ACCESS) => {}
             Err(Errno::NOTDIR) => {

@@ -32,7 +32,7 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use storage_core::Durability;
 
-use self::explorer::{Crash, Explorer};
+use self::explorer::{Crash, Explorer, Medium};
 use self::mistake::Mistake;
 use self::operation::Operation;
 use self::recorder::Fault;
@@ -100,8 +100,11 @@ fn print(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
-/// How long a test run goes on into the workloads of three operations, after all shorter ones.
+/// How long a test run explores, all shorter workloads first and then those of three operations.
 const A_WHILE: Duration = Duration::from_secs(20);
+
+/// How long it explores those of three operations at least, on a machine however busy.
+const AT_LEAST: Duration = Duration::from_secs(4);
 
 /// In an order that has nothing to do with what they are, the same every time.
 fn mixed(mut workloads: Vec<Workload>) -> Vec<Workload> {
@@ -132,9 +135,25 @@ fn what_is_acknowledged_survives_loss_of_power_at_every_moment() {
         "loss of power, all of up to 2 operations",
     );
     held(
-        explore(&mixed(workloads(3)), Some(end), explorer),
+        explore(
+            &mixed(workloads(3)),
+            Some(end.max(Instant::now() + AT_LEAST)),
+            explorer,
+        ),
         "loss of power, some of 3 operations",
     );
+}
+
+#[test]
+fn what_is_acknowledged_survives_loss_of_power_on_every_kind_of_disk() {
+    let all: Vec<Workload> = (0..=1).flat_map(workloads).collect();
+    for medium in [Medium::WithoutAttributes, Medium::WithoutRenameNew] {
+        let explorer = || Explorer::new(Durability::PowerLoss, Crash::Power).on(medium);
+        held(
+            explore(&all, None, explorer),
+            &format!("{medium:?}, loss of power, all of up to 1 operation"),
+        );
+    }
 }
 
 #[test]

@@ -61,6 +61,13 @@ pub(crate) enum Call<'a> {
         to: BorrowedFd<'a>,
         new: &'a str,
     },
+    /// As `Rename`, where nothing has the new name.
+    RenameNew {
+        from: BorrowedFd<'a>,
+        old: &'a str,
+        to: BorrowedFd<'a>,
+        new: &'a str,
+    },
     Link {
         from: BorrowedFd<'a>,
         old: &'a str,
@@ -188,7 +195,7 @@ impl System {
         to: BorrowedFd<'_>,
         new: &str,
     ) -> Result<()> {
-        self.call(Call::Rename { from, old, to, new }, || {
+        self.call(Call::RenameNew { from, old, to, new }, || {
             rename_new(from, old, to, new)
         })
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use storage_core::{Durability, StorageAdapter};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -17,11 +18,11 @@ use super::failing::killed;
 use super::mistake::Mistake;
 use super::observation::{Observation, Observed, observe, temporaries};
 use super::operation::{Answer, NOW, Operation};
-use super::recorder::Recorder;
+use super::recorder::{Fault, Recorder};
 use super::tree::Tree;
 use super::workload::{Counts, Violation, Workload};
 use crate::system::System;
-use crate::{Fs, FsConfig};
+use crate::{Fs, FsConfig, VersionKeeping};
 
 /// Which crash is simulated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +33,17 @@ pub(crate) enum Crash {
     Process,
 }
 
+/// What a root is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Medium {
+    /// As most disks are.
+    Usual,
+    /// Without attributes, so that versions are kept in times.
+    WithoutAttributes,
+    /// Without renaming where nothing has the name, so that files are linked.
+    WithoutRenameNew,
+}
+
 /// A runtime, a place for real files, and what was counted.
 #[derive(Debug)]
 pub(crate) struct Explorer {
@@ -40,6 +52,7 @@ pub(crate) struct Explorer {
     places: usize,
     durability: Durability,
     crash: Crash,
+    medium: Medium,
     mistake: Option<Mistake>,
     pub(crate) counts: Counts,
     /// What was seen in the states of this workload.
@@ -70,10 +83,16 @@ impl Explorer {
             places: 0,
             durability,
             crash,
+            medium: Medium::Usual,
             mistake: None,
             counts: Counts::default(),
             seen: HashMap::new(),
         }
+    }
+
+    pub(crate) fn on(mut self, medium: Medium) -> Self {
+        self.medium = medium;
+        self
     }
 
     pub(crate) fn with_mistake(mut self, mistake: Mistake) -> Self {
@@ -110,7 +129,7 @@ impl Explorer {
             )
         } else {
             let after = run.shown[1..].to_vec();
-            (Expected::Whole(run.shown), Expected::Whole(after))
+            (self.one_of(run.shown), self.one_of(after))
         };
         let mut point = run.events[..run.begin].last();
         let mut rest = run.events[run.begin..].iter();
@@ -257,8 +276,8 @@ impl Explorer {
         };
         remove(&place);
         let (first, then, length) = recovered?;
-        let promised = Expected::Whole(vec![then.clone().unwrap_or_else(|| first.clone())]);
-        let either = Expected::Whole(std::iter::once(first.clone()).chain(then).collect());
+        let promised = self.one_of(vec![then.clone().unwrap_or_else(|| first.clone())]);
+        let either = self.one_of(std::iter::once(first.clone()).chain(then).collect());
         self.seen.insert(digest, first);
         if crashes > 0 {
             return Ok(());
@@ -298,11 +317,30 @@ impl Explorer {
         })
     }
 
+    /// The versions are those that were told, unless the disk that is made of a state cannot give its files the numbers they had.
+    fn one_of(&self, allowed: Vec<Observation>) -> Expected {
+        match self.medium {
+            Medium::WithoutAttributes => Expected::Alike(allowed),
+            Medium::Usual | Medium::WithoutRenameNew => Expected::Whole(allowed),
+        }
+    }
+
     pub(super) fn config(&self, place: &Path, recorder: Option<&Arc<Recorder>>) -> FsConfig {
         // Temporaries are swept at once: their writers are gone.
         let mut config = FsConfig::new(place.join("root"))
             .durability(self.durability)
             .staging_max_age(Duration::ZERO);
+        if self.medium == Medium::WithoutAttributes {
+            config = config.versions(VersionKeeping::ModificationTime);
+        }
+        if let (Medium::WithoutRenameNew, Some(recorder)) = (self.medium, recorder) {
+            recorder.fail(Some(Fault {
+                only: "rename new",
+                first: 1,
+                errno: Errno::INVAL,
+                persistent: true,
+            }));
+        }
         config.system = recorder.map(System::recorded).unwrap_or_default();
         config
     }

@@ -155,7 +155,9 @@ impl Recording {
         let mut before = Before::default();
         match *call {
             Call::Write { file } => before.position = tell(file)?,
-            Call::Rename { from, old, .. } | Call::Link { from, old, .. } => {
+            Call::Rename { from, old, .. }
+            | Call::RenameNew { from, old, .. }
+            | Call::Link { from, old, .. } => {
                 before.named = self.known(&statat(from, old, AtFlags::SYMLINK_NOFOLLOW)?);
             }
             Call::Create { directory, name } => {
@@ -223,7 +225,7 @@ impl Recording {
                 let (file, time) = (self.open(&stat)?, modified(&stat));
                 self.events.push(Event::Time { file, time });
             }
-            Call::Rename { from, old, to, new } => {
+            Call::Rename { from, old, to, new } | Call::RenameNew { from, old, to, new } => {
                 self.name(to, new, before.named)?;
                 self.name(from, old, None)?;
             }
@@ -345,6 +347,7 @@ fn words(call: &Call<'_>) -> String {
         Call::SetAttribute { .. } => "set attribute".to_owned(),
         Call::SetTimes { .. } => "set times".to_owned(),
         Call::Rename { new, .. } => format!("rename to {new}"),
+        Call::RenameNew { new, .. } => format!("rename new to {new}"),
         Call::Link { new, .. } => format!("link to {new}"),
         Call::Unlink { name, .. } => format!("unlink {name}"),
         Call::SyncFile { .. } => "sync file".to_owned(),
