@@ -204,6 +204,10 @@ pub(crate) enum Target {
     Document(Name, DocumentId),
     Log(Name),
     Nothing,
+    #[cfg_attr(
+        not(feature = "audit"),
+        allow(dead_code, reason = "only the audit tells the areas apart")
+    )]
     Object(Area, Key),
 }
 
