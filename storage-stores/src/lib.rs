@@ -11,3 +11,5 @@ pub mod collections;
 pub mod executions;
 #[cfg(any(feature = "chunks", feature = "collections", feature = "executions"))]
 mod race;
+#[cfg(feature = "volumes")]
+pub mod volumes;
