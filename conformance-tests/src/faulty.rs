@@ -12,7 +12,7 @@ use futures::future::BoxFuture;
 use storage_core::{
     AppendRequest, Appended, Applied, Area, BatchRequest, Declaration, DeleteDocumentRequest, DeleteRequest,
     DocumentId, Error, ErrorKind, Explanation, FindPage, FindRequest, Index, IndexInfo, IndexStats, Key,
-    ListPage, ListRequest, LogPage, Name, Object, ObjectMeta, PutRequest, ReadRequest, Result,
+    ListPage, ListRequest, LogPage, Name, Object, ObjectMeta, ObjectWriter, PutRequest, ReadRequest, Result,
     StorageAdapter, StorageBackend, StoredDocument, SweepReport, Timestamp, Version, WriteRequest,
 };
 
@@ -95,6 +95,30 @@ impl Faulty {
     }
 }
 
+/// A streamed write each piece of which is a call. Where the process dies, it is dropped.
+#[derive(Debug)]
+struct FaultyWriter {
+    faulty: Arc<Faulty>,
+    writer: Box<dyn ObjectWriter>,
+}
+
+#[async_trait]
+impl ObjectWriter for FaultyWriter {
+    async fn write(&mut self, bytes: Bytes) -> Result<()> {
+        self.faulty.call(self.writer.write(bytes)).await
+    }
+
+    async fn finish(self: Box<Self>) -> Result<Version> {
+        let Self { faulty, writer } = *self;
+        faulty.call(writer.finish()).await
+    }
+
+    async fn abort(self: Box<Self>) -> Result<()> {
+        let Self { faulty, writer } = *self;
+        faulty.call(writer.abort()).await
+    }
+}
+
 fn died(applied: Applied) -> Error {
     Error::new(ErrorKind::Unavailable, "the process died here").with_applied(applied)
 }
@@ -129,6 +153,24 @@ impl StorageBackend for Faulty {
 
     async fn list(&self, area: Area, request: ListRequest) -> Result<ListPage> {
         self.call(self.inner.list(area, request)).await
+    }
+
+    async fn open_writer(
+        self: Arc<Self>,
+        area: Area,
+        key: &Key,
+        request: WriteRequest,
+    ) -> Result<Box<dyn ObjectWriter>> {
+        let opening = Arc::clone(&self.inner).open_writer(area, key, request);
+        let writer = self.call(opening).await?;
+        Ok(Box::new(FaultyWriter {
+            faulty: Arc::clone(&self),
+            writer,
+        }))
+    }
+
+    async fn copy(&self, area: Area, from: &Key, to: &Key, request: WriteRequest) -> Result<Option<Version>> {
+        self.call(self.inner.copy(area, from, to, request)).await
     }
 
     async fn presign(&self, area: Area, key: &Key, valid_for: Duration) -> Result<String> {

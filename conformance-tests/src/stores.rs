@@ -4,3 +4,5 @@
 pub(crate) mod chunks;
 #[cfg(feature = "collections")]
 pub(crate) mod collections;
+#[cfg(feature = "volumes")]
+pub(crate) mod volumes;

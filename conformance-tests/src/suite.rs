@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::case::Case;
 use crate::cases;
-#[cfg(any(feature = "chunks", feature = "collections"))]
+#[cfg(any(feature = "chunks", feature = "collections", feature = "volumes"))]
 use crate::stores;
 
 /// What a set of cases is about: the contract, or a store on top of it.
@@ -21,6 +21,9 @@ pub enum Suite {
     /// Typed entities: `storage_stores::collections`.
     #[cfg(feature = "collections")]
     Collections,
+    /// Blocks, signed events and volumes: `storage_stores::volumes`.
+    #[cfg(feature = "volumes")]
+    Volumes,
 }
 
 impl Suite {
@@ -31,6 +34,8 @@ impl Suite {
         Self::Chunks,
         #[cfg(feature = "collections")]
         Self::Collections,
+        #[cfg(feature = "volumes")]
+        Self::Volumes,
     ];
 
     /// Its name in text.
@@ -41,6 +46,8 @@ impl Suite {
             Self::Chunks => "chunks",
             #[cfg(feature = "collections")]
             Self::Collections => "collections",
+            #[cfg(feature = "volumes")]
+            Self::Volumes => "volumes",
         }
     }
 
@@ -52,6 +59,8 @@ impl Suite {
             Self::Chunks => stores::chunks::GROUPS,
             #[cfg(feature = "collections")]
             Self::Collections => stores::collections::GROUPS,
+            #[cfg(feature = "volumes")]
+            Self::Volumes => stores::volumes::GROUPS,
         };
         groups.iter().copied().flatten()
     }

@@ -92,8 +92,7 @@ impl Blocks {
                 let end = wanted.end.min(piece.range.end);
                 if start < end {
                     #[allow(clippy::cast_possible_truncation, reason = "the piece is in memory")]
-                    let within =
-                        (start - piece.range.start) as usize..(end - piece.range.start) as usize;
+                    let within = (start - piece.range.start) as usize..(end - piece.range.start) as usize;
                     part.extend_from_slice(&piece.bytes[within]);
                 }
             }
@@ -116,14 +115,24 @@ impl Blocks {
     /// # Errors
     /// Those of the medium where one could not be asked and no other has it.
     pub async fn has(&self, hash: &Hash) -> Result<bool> {
-        let item = Item::Block(*hash);
-        let item = &item;
-        let ask = |site| async move {
-            let format = self.store.ready(site).await?;
-            let key = item.key(&site.names, format);
-            Ok(site.storage.objects().stat(&key).await?.is_some())
-        };
-        self.store.any(ask).await
+        let mut failure = None;
+        for site in self.store.sites() {
+            match self.has_on(site, hash).await {
+                Ok(true) => return Ok(true),
+                Ok(false) => {}
+                Err(error) => {
+                    self.store.remember(site, &error);
+                    failure.get_or_insert(error);
+                }
+            }
+        }
+        failure.map_or(Ok(false), Err)
+    }
+
+    async fn has_on(&self, site: &Site, hash: &Hash) -> Result<bool> {
+        let format = self.store.ready(site).await?;
+        let key = site.names.block(format, hash);
+        Ok(site.storage.objects().stat(&key).await?.is_some())
     }
 
     /// The hashes of all blocks of all replicas, ascending. None is read.
@@ -135,7 +144,11 @@ impl Blocks {
         for site in self.store.sites() {
             let entries = self.store.entries(site, site.names.blocks(), false).await?;
             let format = self.store.ready(site).await?;
-            hashes.extend(entries.iter().filter_map(|(key, _)| site.names.as_block(format, key)));
+            hashes.extend(
+                entries
+                    .iter()
+                    .filter_map(|(key, _)| site.names.as_block(format, key)),
+            );
         }
         Ok(hashes.into_iter().collect())
     }

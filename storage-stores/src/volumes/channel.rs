@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use storage_core::{Bytes, Error, ErrorKind, Result};
 
-pub use self::refresh::{Refused, Refreshed};
+pub use self::refresh::{Refreshed, Refused};
 
 use super::event::{Event, MAX_PARENTS};
 use super::order::Order;
@@ -112,8 +112,8 @@ impl Channel {
         let Some(payload) = payload else {
             return Ok(None);
         };
-        let event = Event::sign(self.store.hash_algorithm(), signer.as_ref(), parents, payload)
-            .map_err(operation)?;
+        let event =
+            Event::sign(self.store.hash_algorithm(), signer.as_ref(), parents, payload).map_err(operation)?;
         self.take(event.clone()).await.map_err(operation)?;
         Ok(Some(event))
     }

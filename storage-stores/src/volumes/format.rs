@@ -60,7 +60,9 @@ impl Format {
             ));
         }
         if asked.grace < Duration::from_secs(1) || asked.grace.subsec_nanos() != 0 {
-            return Err(Error::invalid_argument("the grace is whole seconds, at least one"));
+            return Err(Error::invalid_argument(
+                "the grace is whole seconds, at least one",
+            ));
         }
         Ok(asked)
     }
@@ -132,7 +134,10 @@ impl Format {
     /// Makes a store of this format, unless somebody else is faster; what it then is.
     pub(super) async fn create(self, storage: &Storage, names: &Names, sole_creator: bool) -> Result<Self> {
         let key = names.format();
-        let can_create = storage.declaration().support(Capability::CreateIfAbsent).is_present();
+        let can_create = storage
+            .declaration()
+            .support(Capability::CreateIfAbsent)
+            .is_present();
         if !can_create && !sole_creator {
             let missing = storage.declaration().unsupported(Capability::CreateIfAbsent);
             return Err(Error::new(
@@ -194,7 +199,11 @@ mod tests {
                 ErrorKind::Corrupt,
             ),
         ] {
-            assert_eq!(Format::parse(text.as_bytes(), "k").unwrap_err().kind(), kind, "{text}");
+            assert_eq!(
+                Format::parse(text.as_bytes(), "k").unwrap_err().kind(),
+                kind,
+                "{text}"
+            );
         }
     }
 }

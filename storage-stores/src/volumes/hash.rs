@@ -173,8 +173,18 @@ mod tests {
         let text = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(hash.to_string(), text);
         assert_eq!(text.parse::<Hash>().unwrap(), hash);
-        for other in [&text.to_uppercase(), &text[1..], "", &format!("{text}0"), "conflicted copy"] {
-            assert_eq!(other.parse::<Hash>().unwrap_err().kind(), ErrorKind::InvalidName, "{other}");
+        for other in [
+            &text.to_uppercase(),
+            &text[1..],
+            "",
+            &format!("{text}0"),
+            "conflicted copy",
+        ] {
+            assert_eq!(
+                other.parse::<Hash>().unwrap_err().kind(),
+                ErrorKind::InvalidName,
+                "{other}"
+            );
         }
     }
 

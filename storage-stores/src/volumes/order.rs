@@ -99,7 +99,10 @@ impl Order {
             .iter()
             .filter(|(hash, _)| !placed.contains(hash))
             .map(|(_, event)| {
-                let gone = event.parents().iter().filter(|parent| !known.contains_key(parent));
+                let gone = event
+                    .parents()
+                    .iter()
+                    .filter(|parent| !known.contains_key(parent));
                 (event.clone(), gone.copied().collect())
             })
             .collect();
@@ -121,7 +124,13 @@ mod tests {
 
     fn event(parents: &[&Event], payload: &'static str) -> Event {
         let parents = parents.iter().map(|parent| parent.hash()).collect();
-        Event::sign(HashAlgorithm::Sha256, &Ed25519Key::from_seed([1; 32]), parents, payload).unwrap()
+        Event::sign(
+            HashAlgorithm::Sha256,
+            &Ed25519Key::from_seed([1; 32]),
+            parents,
+            payload,
+        )
+        .unwrap()
     }
 
     fn ordered<'a>(events: impl IntoIterator<Item = &'a Event>) -> Order {

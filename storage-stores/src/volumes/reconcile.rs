@@ -156,9 +156,7 @@ impl VolumeStore {
             .await?;
         match found {
             None => Ok(false),
-            Some(found) if found.hash != *hash => {
-                Err(super::site::damaged(&key, "it was not copied"))
-            }
+            Some(found) if found.hash != *hash => Err(super::site::damaged(&key, "it was not copied")),
             Some(_) => match self.check_event(channel, whole.bytes()) {
                 Ok(_) => Ok(true),
                 Err(Refusal::Wrong(why)) => Err(storage_core::Error::corrupt(key, why)),

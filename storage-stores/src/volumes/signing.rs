@@ -25,7 +25,10 @@ impl PublicKey {
         if bytes.is_empty() || bytes.len() > MAX_KEY_BYTES {
             return Err(Error::new(
                 ErrorKind::InvalidName,
-                format!("a public key of {} bytes; 1 to {MAX_KEY_BYTES} are allowed", bytes.len()),
+                format!(
+                    "a public key of {} bytes; 1 to {MAX_KEY_BYTES} are allowed",
+                    bytes.len()
+                ),
             ));
         }
         Ok(Self(bytes))
@@ -59,7 +62,9 @@ impl FromStr for PublicKey {
             Some(bytes) => Self::new(bytes),
             None => Err(Error::new(
                 ErrorKind::InvalidName,
-                format!("{text:?} is no public key: that is hexadecimal digits in lower case, two for a byte"),
+                format!(
+                    "{text:?} is no public key: that is hexadecimal digits in lower case, two for a byte"
+                ),
             )),
         }
     }
@@ -200,7 +205,11 @@ mod tests {
         let key = Ed25519Key::generate().public_key();
         assert_eq!(key.to_string().parse::<PublicKey>().unwrap(), key);
         for text in ["", "0", "../..", "AB", &"00".repeat(601)] {
-            assert_eq!(text.parse::<PublicKey>().unwrap_err().kind(), ErrorKind::InvalidName, "{text}");
+            assert_eq!(
+                text.parse::<PublicKey>().unwrap_err().kind(),
+                ErrorKind::InvalidName,
+                "{text}"
+            );
         }
     }
 }

@@ -173,9 +173,10 @@ impl Site {
         }
         let copied = if found.meta.size > LARGE_BYTES && self.has(Capability::StreamingWrite) {
             match objects.reader(key).await? {
-                Some(reader) if reader.meta().version == found.meta.version => {
-                    objects.write_stream(&to, reader, WriteOptions::new()).await.map(|_| true)
-                }
+                Some(reader) if reader.meta().version == found.meta.version => objects
+                    .write_stream(&to, reader, WriteOptions::new())
+                    .await
+                    .map(|_| true),
                 _ => Ok(false),
             }
         } else {
@@ -259,7 +260,10 @@ impl Site {
 }
 
 pub(super) fn damaged(key: &str, what: &str) -> Error {
-    Error::corrupt(key, format!("its bytes do not have the hash it is named by; {what}"))
+    Error::corrupt(
+        key,
+        format!("its bytes do not have the hash it is named by; {what}"),
+    )
 }
 
 fn busy(key: &str) -> Error {

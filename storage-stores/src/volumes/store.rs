@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -88,7 +87,9 @@ impl VolumeStore {
     pub async fn open_replicas(replicas: Vec<Replica>, options: VolumeOptions) -> Result<Self> {
         let opening = |error: Error| error.with_operation("open volumes");
         if !replicas.iter().any(|replica| replica.role == Role::Durable) {
-            return Err(opening(Error::invalid_argument("no replica is durable, so no write could succeed")));
+            return Err(opening(Error::invalid_argument(
+                "no replica is durable, so no write could succeed",
+            )));
         }
         for (at, replica) in replicas.iter().enumerate() {
             if replicas[..at].iter().any(|other| other.name == replica.name) {
@@ -138,7 +139,9 @@ impl VolumeStore {
         let mut results = Vec::new();
         for (site, ready) in store.sites().iter().zip(ready) {
             match ready {
-                Err(error) if !is_absence(error.kind()) && site.role == Role::Durable => return Err(opening(error)),
+                Err(error) if !is_absence(error.kind()) && site.role == Role::Durable => {
+                    return Err(opening(error));
+                }
                 ready => results.push((site, ready.map(drop))),
             }
         }
@@ -154,7 +157,10 @@ impl VolumeStore {
     /// The shortest age at which a block that nothing names may be collected.
     pub fn grace(&self) -> Duration {
         let graces = self.sites().iter().filter_map(|site| site.format.get());
-        graces.map(|format| format.grace).max().unwrap_or(self.inner.format.grace)
+        graces
+            .map(|format| format.grace)
+            .max()
+            .unwrap_or(self.inner.format.grace)
     }
 
     /// The names of the replicas and what they count for, in the order they are read.
@@ -186,47 +192,54 @@ impl VolumeStore {
 
     /// What a replica is like, which is looked up, or decided, the first time it answers.
     pub(super) async fn ready<'a>(&self, site: &'a Site) -> Result<&'a Format> {
-        let open = async || {
-            let format = match Format::read(&site.storage, &site.names).await? {
-                Some(format) => format,
-                None => {
-                    let sole_creator = self.inner.options.sole_creator;
-                    self.inner.format.create(&site.storage, &site.names, sole_creator).await?
-                }
-            };
-            let key = site.names.format();
-            format.check(&self.inner.options, &key)?;
-            if format.hash != self.inner.format.hash {
-                return Err(Error::invalid_argument(format!(
-                    "the replica {:?} has the hash {}, the others have {}; copy its contents into a new one",
-                    site.name, format.hash, self.inner.format.hash
-                ))
-                .with_key(key));
+        site.format.get_or_try_init(|| self.look_up(site)).await
+    }
+
+    async fn look_up(&self, site: &Site) -> Result<Format> {
+        let inner = &self.inner;
+        let format = match Format::read(&site.storage, &site.names).await? {
+            Some(format) => format,
+            None => {
+                let sole_creator = inner.options.sole_creator;
+                inner
+                    .format
+                    .create(&site.storage, &site.names, sole_creator)
+                    .await?
             }
-            Ok(format)
         };
-        site.format.get_or_try_init(open).await
+        let key = site.names.format();
+        format.check(&inner.options, &key)?;
+        if format.hash != inner.format.hash {
+            return Err(Error::invalid_argument(format!(
+                "the replica {:?} has the hash {}, the others have {}; copy its contents into a new one",
+                site.name, format.hash, inner.format.hash
+            ))
+            .with_key(key));
+        }
+        Ok(format)
     }
 
     /// Puts bytes everywhere; done when they are in one durable replica.
     pub(super) async fn place(&self, item: &Item, bytes: &Bytes) -> Result<()> {
-        let place = |site| async move { (site, self.place_on(site, item, bytes).await) };
-        let results = join_all(self.sites().iter().map(place)).await;
-        self.settle(results)
+        let placing = self.sites().iter().map(|site| self.place_on(site, item, bytes));
+        let results = join_all(placing).await;
+        self.settle(self.sites().iter().zip(results).collect())
     }
 
     pub(super) async fn place_on(&self, site: &Site, item: &Item, bytes: &Bytes) -> Result<()> {
         let format = self.ready(site).await?;
         let key = item.key(&site.names, format);
         let refreshed_after = item.refreshed_after(format);
-        site.place(&key, format.hash, item.hash(), bytes, refreshed_after).await
+        site.place(&key, format.hash, item.hash(), bytes, refreshed_after)
+            .await
     }
 
     pub(super) async fn is_in_place(&self, site: &Site, item: &Item) -> Result<bool> {
         let format = self.ready(site).await?;
         let key = item.key(&site.names, format);
         let refreshed_after = item.refreshed_after(format);
-        site.is_in_place(&key, format.hash, item.hash(), refreshed_after).await
+        site.is_in_place(&key, format.hash, item.hash(), refreshed_after)
+            .await
     }
 
     /// Reads an item from the first replica that has it whole; `false` where all say that it is not there.
@@ -249,25 +262,6 @@ impl VolumeStore {
         let format = self.ready(site).await?;
         let key = item.key(&site.names, format);
         site.read_sound(&key, format.hash, item.hash(), each).await
-    }
-
-    /// Asks every replica in turn until one says yes.
-    pub(super) async fn any<'a, F>(&'a self, ask: impl Fn(&'a Site) -> F) -> Result<bool>
-    where
-        F: Future<Output = Result<bool>>,
-    {
-        let mut failure = None;
-        for site in self.sites() {
-            match ask(site).await {
-                Ok(true) => return Ok(true),
-                Ok(false) => {}
-                Err(error) => {
-                    self.remember(site, &error);
-                    failure.get_or_insert(error);
-                }
-            }
-        }
-        failure.map_or(Ok(false), Err)
     }
 
     /// Whether a write that went so is done: it is where one durable replica has it. The rest is remembered.

@@ -22,3 +22,8 @@ async fn every_case_of_chunks_holds_in_memory() {
 async fn every_case_of_collections_holds_in_memory() {
     every_tier(Suite::Collections).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_case_of_volumes_holds_in_memory() {
+    every_tier(Suite::Volumes).await;
+}

@@ -6,7 +6,7 @@ mod directories;
 
 use directories::Directories;
 
-/// Both suites on what one kind of harness opens.
+/// Every suite on what one kind of harness opens.
 macro_rules! suites_on {
     ($backend:ident: $harness:expr) => {
         mod $backend {
@@ -15,6 +15,7 @@ macro_rules! suites_on {
 
             conformance_tests::chunks_suite!($harness);
             conformance_tests::collections_suite!($harness);
+            conformance_tests::volumes_suite!($harness);
         }
     };
 }

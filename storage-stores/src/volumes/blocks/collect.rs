@@ -107,7 +107,9 @@ impl Blocks {
         for site in self.store.sites() {
             match site.collectable() {
                 Ok(()) => {
-                    self.collect_on(site, roots, grace, &mut report).await.map_err(operation)?;
+                    self.collect_on(site, roots, grace, &mut report)
+                        .await
+                        .map_err(operation)?;
                     collected = true;
                 }
                 Err(error) => {

@@ -4,9 +4,7 @@
 use bytes::BytesMut;
 use futures::future::join_all;
 use futures::{Stream, TryStreamExt};
-use storage_core::{
-    Bytes, Capability, Error, ErrorKind, ObjectUpload, Result, WriteOptions, random_u128,
-};
+use storage_core::{Bytes, Capability, Error, ErrorKind, ObjectUpload, Result, WriteOptions, random_u128};
 
 use super::super::hash::Hash;
 use super::super::site::{LARGE_BYTES, PIECE_BYTES, Site, damaged};
@@ -72,16 +70,19 @@ struct Uploads<'a> {
 
 impl<'a> Uploads<'a> {
     async fn begin(store: &'a VolumeStore) -> Self {
-        let begin = |site| async move { (site, store.stage(site).await) };
+        let begun = join_all(store.sites().iter().map(|site| store.stage(site))).await;
         Self {
             store,
-            under_way: join_all(store.sites().iter().map(begin)).await,
+            under_way: store.sites().iter().zip(begun).collect(),
         }
     }
 
     /// A replica that fails is out.
     async fn write(&mut self, bytes: &Bytes) {
-        let writing = self.under_way.iter_mut().map(|(_, upload)| write_one(upload, bytes.clone()));
+        let writing = self
+            .under_way
+            .iter_mut()
+            .map(|(_, upload)| write_one(upload, bytes.clone()));
         join_all(writing).await;
     }
 
@@ -97,18 +98,13 @@ impl<'a> Uploads<'a> {
 
     async fn finish(self, item: &Item) -> Result<()> {
         let store = self.store;
-        let finish = |(site, upload): (&'a Site, Result<Staged>)| async move {
-            let result = match upload {
-                Ok((staged, upload)) => match upload.finish().await {
-                    Ok(_) => store.publish(site, &staged, item).await,
-                    Err(error) => Err(error),
-                },
-                Err(error) => Err(error),
-            };
-            (site, result)
-        };
-        let results = join_all(self.under_way.into_iter().map(finish)).await;
-        store.settle(results)
+        let (sites, uploads): (Vec<&Site>, Vec<Result<Staged>>) = self.under_way.into_iter().unzip();
+        let mut finishing = Vec::new();
+        for (site, upload) in sites.iter().zip(uploads) {
+            finishing.push(store.finish_upload(site, upload, item));
+        }
+        let results = join_all(finishing).await;
+        store.settle(sites.into_iter().zip(results).collect())
     }
 }
 
@@ -121,6 +117,12 @@ impl VolumeStore {
         Ok((key, upload))
     }
 
+    async fn finish_upload(&self, site: &Site, upload: Result<Staged>, item: &Item) -> Result<()> {
+        let (staged, upload) = upload?;
+        upload.finish().await?;
+        self.publish(site, &staged, item).await
+    }
+
     /// Gives what was staged the name it has by its hash.
     async fn publish(&self, site: &Site, staged: &str, item: &Item) -> Result<()> {
         let objects = site.storage.objects();
@@ -131,9 +133,7 @@ impl VolumeStore {
                 objects.copy(staged, &key).await?
             } else {
                 match objects.reader(staged).await? {
-                    Some(reader) => {
-                        Some(objects.write_stream(&key, reader, WriteOptions::new()).await?)
-                    }
+                    Some(reader) => Some(objects.write_stream(&key, reader, WriteOptions::new()).await?),
                     None => None,
                 }
             };
@@ -154,7 +154,12 @@ impl VolumeStore {
 
     /// Copies an item from one replica to another, verified on the way: what is damaged never gets there. Gives its size; `None` where
     /// there is nothing to copy.
-    pub(in super::super) async fn transfer(&self, from: &Site, to: &Site, item: &Item) -> Result<Option<u64>> {
+    pub(in super::super) async fn transfer(
+        &self,
+        from: &Site,
+        to: &Site,
+        item: &Item,
+    ) -> Result<Option<u64>> {
         let format = self.ready(from).await?;
         let key = item.key(&from.names, format);
         let Some(meta) = from.storage.objects().stat(&key).await? else {

@@ -56,7 +56,14 @@ impl VerifyReport {
         self.damaged.is_empty()
     }
 
-    async fn count(&mut self, site: &Site, key: &str, hash: &Hash, verdict: Verdict, repair: Repair) -> Result<()> {
+    async fn count(
+        &mut self,
+        site: &Site,
+        key: &str,
+        hash: &Hash,
+        verdict: Verdict,
+        repair: Repair,
+    ) -> Result<()> {
         let place = format!("{}: {key}", site.name);
         let keep = match verdict {
             Verdict::Sound(size) => {

@@ -94,8 +94,11 @@ impl Channel {
         if let (Some(error), false) = (failure, asked) {
             return Err(error);
         }
-        let read = new.into_iter().map(|(hash, sites)| self.read_event(hash, sites));
-        let mut read = futures::stream::iter(read).buffer_unordered(PARALLEL);
+        let reads: Vec<_> = new
+            .into_iter()
+            .map(|(hash, sites)| self.read_event(hash, sites))
+            .collect();
+        let mut read = futures::stream::iter(reads).buffer_unordered(PARALLEL);
         while let Some((event, refused)) = read.next().await {
             refreshed.refused.extend(refused);
             if let Some(event) = event {

@@ -32,7 +32,10 @@ impl VolumeStore {
         let operation = |error: Error| error.with_operation("prune replica").with_key(replica);
         let site = self.sites().iter().find(|site| site.name == replica);
         let site = site.ok_or_else(|| {
-            operation(Error::new(ErrorKind::NotFound, "there is no replica of this name"))
+            operation(Error::new(
+                ErrorKind::NotFound,
+                "there is no replica of this name",
+            ))
         })?;
         if site.role == Role::Durable {
             let message = "a durable replica is never pruned; collect garbage instead";

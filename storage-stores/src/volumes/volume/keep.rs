@@ -31,15 +31,12 @@ impl Volume {
         if let Some(failure) = refreshed.unreachable.first() {
             return Err(Error::new(
                 ErrorKind::Unavailable,
-                format!("the replica {:?} cannot be asked which blocks it needs: {}", failure.replica, failure.message),
+                format!(
+                    "the replica {:?} cannot be asked which blocks it needs: {}",
+                    failure.replica, failure.message
+                ),
             )
             .with_retry(Retry::Later));
-        }
-        if let Some((event, _)) = refreshed.waiting.first() {
-            let message = "an event waits for a parent that is not there yet, so blocks may be here whose events are not";
-            return Err(Error::new(ErrorKind::Conflict, message)
-                .with_retry(Retry::Later)
-                .with_key(event.to_string()));
         }
         // One that another replica has whole is known.
         let known = self.channel.known().events().to_vec();
@@ -52,6 +49,12 @@ impl Volume {
             };
             let message = format!("an event hides which blocks it names: {}", refused.reason);
             return Err(Error::new(kind, message).with_key(&refused.key));
+        }
+        if let Some((event, _)) = refreshed.waiting.first() {
+            let message = "an event waits for a parent that is not there yet, so blocks may be here whose events are not";
+            return Err(Error::new(ErrorKind::Conflict, message)
+                .with_retry(Retry::Later)
+                .with_key(event.to_string()));
         }
         let mut snapshots = Vec::new();
         for event in &known {
