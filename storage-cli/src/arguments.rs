@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand};
 #[cfg(feature = "encryption")]
 use crate::command::keys;
 use crate::command::{
-    audit, backends, backup, config, conformance, documents, executions, leases, logs, migrate, objects,
-    reference, sessions, sweep, tour,
+    audit, backends, backup, config, conformance, documents, executions, fsck, leases, logs, migrate, objects,
+    reference, sessions, sweep, tour, volumes,
 };
 use crate::failure::Result;
 use crate::output::Output;
@@ -67,6 +67,9 @@ pub(crate) enum Command {
     /// Backups of documents, and restoring them
     Backup(backup::Backup),
 
+    /// Blocks named by their hash, and volumes of names in signed events
+    Volume(volumes::Volumes),
+
     /// Run the conformance suite against a URL
     Conformance(conformance::Conformance),
     /// What each backend of this program can do
@@ -78,6 +81,7 @@ pub(crate) enum Command {
     Reference(reference::Reference),
     /// Purge expired documents and what crashed writers left; never changes what anybody can read
     Sweep(sweep::Sweep),
+    Fsck(fsck::Fsck),
 }
 
 impl Command {
@@ -104,6 +108,8 @@ impl Command {
             Self::Config(command) => command.run(session, output),
             Self::Reference(command) => command.run(session, output),
             Self::Sweep(command) => command.run(session, output).await,
+            Self::Volume(command) => command.run(session, output).await,
+            Self::Fsck(command) => command.run(session, output).await,
         }
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod config;
 pub(crate) mod conformance;
 pub(crate) mod documents;
 pub(crate) mod executions;
+pub(crate) mod fsck;
 #[cfg(feature = "encryption")]
 pub(crate) mod keys;
 pub(crate) mod leases;
@@ -17,3 +18,4 @@ pub(crate) mod reference;
 pub(crate) mod sessions;
 pub(crate) mod sweep;
 pub(crate) mod tour;
+pub(crate) mod volumes;

@@ -8,6 +8,7 @@ mod command {
     mod conformance;
     mod documents;
     mod executions;
+    mod fsck;
     #[cfg(feature = "encryption")]
     mod keys;
     mod logs;
@@ -17,4 +18,5 @@ mod command {
     mod settings;
     mod shell;
     mod tour;
+    mod volumes;
 }

@@ -17,3 +17,8 @@ pub use storage_stores::collections::{
 #[cfg(feature = "executions")]
 #[doc(no_inline)]
 pub use storage_stores::executions::{Execution, ExecutionState, ExecutionStorage, Program};
+#[cfg(feature = "volumes")]
+#[doc(no_inline)]
+pub use storage_stores::volumes::{
+    Ed25519Key, Replica, Signer, Snapshot, Volume, VolumeOptions, VolumeStore,
+};

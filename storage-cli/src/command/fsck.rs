@@ -1,0 +1,155 @@
+//! `storage fsck`: looks at everything a storage holds.
+
+mod documents;
+mod objects;
+
+use clap::Args;
+use serde::Serialize;
+use storage_core::{Capability, Error, Storage};
+
+use crate::failure::{Failure, Result};
+use crate::output::Output;
+use crate::session::Session;
+use crate::text;
+
+/// Look at every object, document, index and log, and at the stores among them. It reads everything; nothing is changed without --repair,
+/// and nothing is ever deleted
+#[derive(Debug, Args)]
+pub(crate) struct Fsck {
+    /// The storage, instead of --url
+    url: Option<String>,
+    /// Move what is damaged into quarantine, where the store it belongs to has one, and build damaged indexes anew
+    #[arg(long)]
+    repair: bool,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was found.
+#[derive(Debug, Default, Serialize)]
+struct Report {
+    objects: u64,
+    bytes: u64,
+    collections: u64,
+    documents: u64,
+    indexes: u64,
+    logs: u64,
+    entries: u64,
+    /// The stores that were recognised, such as `volumes in vault`.
+    stores: Vec<String>,
+    damaged: Vec<Finding>,
+    orphaned: Vec<Finding>,
+    foreign: Vec<Finding>,
+    /// How many of these were put right or out of the way.
+    repaired: u64,
+}
+
+/// One thing that is not as it should be.
+#[derive(Debug, Serialize)]
+struct Finding {
+    /// `object`, `document`, `index`, `log`, or the store it belongs to.
+    what: &'static str,
+    /// Which one.
+    entry: String,
+    /// What is wrong with it.
+    why: String,
+}
+
+impl Finding {
+    fn new(what: &'static str, entry: impl Into<String>, why: impl Into<String>) -> Self {
+        Self {
+            what,
+            entry: entry.into(),
+            why: why.into(),
+        }
+    }
+
+    fn of(what: &'static str, entry: &str, error: &Error) -> Self {
+        Self::new(what, error.key().unwrap_or(entry), error.message())
+    }
+}
+
+impl Fsck {
+    pub(crate) async fn run(self, session: &Session, output: &mut Output) -> Result<()> {
+        let report = match &self.url {
+            Some(url) => {
+                let storage = session.factory().open(url).await?;
+                let report = look(&storage, self.repair).await;
+                storage.close().await?;
+                report?
+            }
+            None => {
+                session
+                    .with_storage(async |storage| look(storage, self.repair).await)
+                    .await?
+            }
+        };
+        if self.json {
+            output.json(&report)?;
+        } else {
+            report.print(output)?;
+        }
+        // What is foreign or orphaned harms nobody.
+        if report.damaged.is_empty() {
+            Ok(())
+        } else {
+            output.flush()?;
+            Err(Failure::Negative)
+        }
+    }
+}
+
+async fn look(storage: &Storage, repair: bool) -> Result<Report> {
+    let mut report = Report::default();
+    let stores = report.look_at_objects(storage).await?;
+    report.look_at_volumes(storage, &stores, repair).await?;
+    let has = |capability| storage.declaration().support(capability).is_present();
+    if has(Capability::Documents) {
+        report.look_at_documents(storage, repair).await?;
+        report.look_at_chunks(storage).await?;
+    }
+    if has(Capability::Logs) {
+        report.look_at_logs(storage).await?;
+    }
+    Ok(report)
+}
+
+impl Report {
+    fn print(&self, output: &mut Output) -> Result<()> {
+        output.line(format!(
+            "{}, {}; {} in {}, {}; {} in {}",
+            text::count(self.objects, "object", "objects"),
+            text::size(self.bytes),
+            text::count(self.documents, "document", "documents"),
+            text::count(self.collections, "collection", "collections"),
+            text::count(self.indexes, "index", "indexes"),
+            text::count(self.entries, "entry", "entries"),
+            text::count(self.logs, "log", "logs"),
+        ))?;
+        for store in &self.stores {
+            output.line(format!("recognised {}", text::name(store)))?;
+        }
+        for (kind, findings) in [
+            ("damaged", &self.damaged),
+            ("orphaned", &self.orphaned),
+            ("foreign", &self.foreign),
+        ] {
+            for finding in findings {
+                output.line(format!(
+                    "{kind} {} {}: {}",
+                    finding.what,
+                    text::name(&finding.entry),
+                    text::name(&finding.why)
+                ))?;
+            }
+        }
+        if self.repaired > 0 {
+            output.line(format!("repaired {}", self.repaired))?;
+        }
+        if self.damaged.is_empty() {
+            output.line("nothing is damaged")?;
+        }
+        Ok(())
+    }
+}
