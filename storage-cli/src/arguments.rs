@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand};
 #[cfg(feature = "encryption")]
 use crate::command::keys;
 use crate::command::{
-    audit, backends, backup, config, conformance, documents, executions, fsck, leases, logs, migrate, objects,
-    reference, sessions, sweep, tour, volumes,
+    audit, backends, backup, config, conformance, documents, executions, fsck, leases, logs, migrate,
+    objects, reference, sessions, sweep, tour, volumes,
 };
 use crate::failure::Result;
 use crate::output::Output;

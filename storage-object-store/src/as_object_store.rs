@@ -15,8 +15,8 @@ use object_store::{
     PutResult, RenameOptions, RenameTargetMode, UpdateVersion,
 };
 use storage_core::{
-    Area, ByteRange, Capability, Condition, Key, ListEntry, ListRequest, ObjectMeta, ReadRequest, Storage,
-    Version, WriteOptions, WriteRequest,
+    Area, ByteRange, Capability, Condition, ErrorKind, Key, ListEntry, ListRequest, ObjectMeta, ReadRequest,
+    Storage, Version, WriteOptions, WriteRequest,
 };
 
 use self::error::{failed, invalid, not_implemented};
@@ -199,27 +199,30 @@ impl ObjectStore for AsObjectStore {
         }
         let fail = |error| failed(location.as_ref(), error);
         let objects = self.storage.objects();
-        let meta = objects
-            .stat(location)
-            .await
-            .map_err(fail)?
-            .ok_or_else(|| error::missing(location))?;
-        let found = Self::found(location.clone(), &meta);
-        options.check_preconditions(&found)?;
-        let range = match &options.range {
-            None => 0..meta.size,
-            Some(GetRange::Suffix(length)) => meta.size.saturating_sub(*length)..meta.size,
-            Some(range) => range
-                .as_range(meta.size)
-                .map_err(|error| object_store::Error::Generic {
-                    store: error::STORE,
-                    source: Box::new(error),
-                })?,
-        };
-        let payload = if options.head {
-            futures::stream::empty().boxed()
-        } else {
-            self.body(location.clone(), meta.version, range.clone())
+        let (found, range, payload) = loop {
+            let meta = objects.stat(location).await.map_err(fail)?;
+            let meta = meta.ok_or_else(|| error::missing(location))?;
+            let found = Self::found(location.clone(), &meta);
+            options.check_preconditions(&found)?;
+            let range = bytes_of(options.range.as_ref(), meta.size)?;
+            if options.head {
+                break (found, range, futures::stream::empty().boxed());
+            }
+            // The first piece at once, so that what is replaced right now is read as it is then.
+            let end = range.end.min(range.start + PIECE_BYTES);
+            let mut request = ReadRequest::default();
+            request.range = Some(ByteRange::Bounded(range.start, end));
+            request.if_version = Some(meta.version.clone());
+            match objects.read_with(location, request).await {
+                Ok(Some(object)) => {
+                    let first = futures::stream::once(async move { Ok(object.bytes) });
+                    let rest = self.body(location.clone(), meta.version, end..range.end);
+                    break (found, range, first.chain(rest).boxed());
+                }
+                Ok(None) => {}
+                Err(error) if error.kind() == ErrorKind::PreconditionFailed => {}
+                Err(error) => return Err(fail(error)),
+            }
         };
         Ok(GetResult {
             payload: GetResultPayload::Stream(payload),
@@ -313,6 +316,20 @@ impl ObjectStore for AsObjectStore {
             deleted.map_err(|error| failed(from.as_ref(), error))?;
         }
         Ok(())
+    }
+}
+
+/// Which bytes a range means.
+fn bytes_of(range: Option<&GetRange>, size: u64) -> object_store::Result<std::ops::Range<u64>> {
+    match range {
+        None => Ok(0..size),
+        Some(GetRange::Suffix(length)) => Ok(size.saturating_sub(*length)..size),
+        Some(range) => range
+            .as_range(size)
+            .map_err(|error| object_store::Error::Generic {
+                store: error::STORE,
+                source: Box::new(error),
+            }),
     }
 }
 

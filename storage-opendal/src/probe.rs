@@ -84,6 +84,11 @@ async fn try_all(operator: &Operator, nonce: &str, scratch: &mut Vec<String>) ->
         let why = format!("the service {scheme:?} has no such write");
         return Ok(Creates::Undecided(why));
     }
+    // With `atomic_write_dir` it looks first and renames afterwards, which need not show in a few rounds.
+    if scheme == "fs" {
+        let why = "the service \"fs\" looks first and writes afterwards, so that several writers win";
+        return Ok(Creates::Undecided(why.to_owned()));
+    }
     for round in 0..ROUNDS {
         let path = fresh(&format!("race-{round}"));
         let creating = (0..WRITERS).map(|_| {
@@ -106,7 +111,7 @@ async fn try_all(operator: &Operator, nonce: &str, scratch: &mut Vec<String>) ->
         }
         if winners != 1 {
             let why = format!(
-                "the service {scheme:?} let {winners} of {WRITERS} writers win that tried to create an object at once"
+                "the service {scheme:?} let several writers win that tried to create an object at once"
             );
             return Ok(Creates::Undecided(why));
         }

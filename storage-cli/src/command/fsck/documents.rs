@@ -21,13 +21,14 @@ impl Report {
         for name in storage.collections().await? {
             self.collections += 1;
             let collection = storage.collection::<Document>(name.as_str());
-            let mut documents = 0;
+            let (mut documents, mut is_readable) = (0, true);
             let mut found = collection.find(Query::all()).await?;
             loop {
                 match found.next().await {
                     Ok(Some(_)) => documents += 1,
                     Ok(None) => break,
                     Err(error) if error.kind() == ErrorKind::Corrupt => {
+                        is_readable = false;
                         self.damaged.push(Finding::of("document", name.as_str(), &error));
                     }
                     Err(error) => return Err(error.into()),
@@ -36,6 +37,10 @@ impl Report {
             self.documents += documents;
             for IndexInfo { index, ready } in collection.indexes().await? {
                 self.indexes += 1;
+                // Whether an index has every document cannot be told, or put right, while one of them cannot be read.
+                if !is_readable {
+                    continue;
+                }
                 let expected = (!index.sparse && !index.each).then_some(documents);
                 let Some(why) = wrong_with(&collection, &index.name, ready, expected).await? else {
                     continue;
