@@ -46,7 +46,7 @@
 //! for `libtest-mimic`, in a test target with `harness = false`.
 //!
 //! The stores have suites of their own, each behind the feature of its name, which run on the same harness: `chunks_suite!`,
-//! `collections_suite!`, `volumes_suite!`.
+//! `collections_suite!`, `kv_suite!`, `volumes_suite!`.
 //!
 //! [`differential`] plays random operations on an adapter and on the reference and compares every answer.
 //!
@@ -79,7 +79,12 @@ mod registry;
 mod report;
 mod runner;
 mod settle;
-#[cfg(any(feature = "chunks", feature = "collections", feature = "volumes"))]
+#[cfg(any(
+    feature = "chunks",
+    feature = "collections",
+    feature = "kv",
+    feature = "volumes"
+))]
 mod stores;
 mod struck;
 mod suite;

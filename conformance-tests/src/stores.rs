@@ -4,5 +4,7 @@
 pub(crate) mod chunks;
 #[cfg(feature = "collections")]
 pub(crate) mod collections;
+#[cfg(feature = "kv")]
+pub(crate) mod kv;
 #[cfg(feature = "volumes")]
 pub(crate) mod volumes;

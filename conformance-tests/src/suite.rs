@@ -4,7 +4,12 @@ use std::fmt;
 
 use crate::case::Case;
 use crate::cases;
-#[cfg(any(feature = "chunks", feature = "collections", feature = "volumes"))]
+#[cfg(any(
+    feature = "chunks",
+    feature = "collections",
+    feature = "kv",
+    feature = "volumes"
+))]
 use crate::stores;
 
 /// What a set of cases is about: the contract, or a store on top of it.
@@ -21,6 +26,9 @@ pub enum Suite {
     /// Typed entities: `storage_stores::collections`.
     #[cfg(feature = "collections")]
     Collections,
+    /// Values under keys: `storage_stores::kv`.
+    #[cfg(feature = "kv")]
+    Kv,
     /// Blocks, signed events and volumes: `storage_stores::volumes`.
     #[cfg(feature = "volumes")]
     Volumes,
@@ -34,6 +42,8 @@ impl Suite {
         Self::Chunks,
         #[cfg(feature = "collections")]
         Self::Collections,
+        #[cfg(feature = "kv")]
+        Self::Kv,
         #[cfg(feature = "volumes")]
         Self::Volumes,
     ];
@@ -46,6 +56,8 @@ impl Suite {
             Self::Chunks => "chunks",
             #[cfg(feature = "collections")]
             Self::Collections => "collections",
+            #[cfg(feature = "kv")]
+            Self::Kv => "kv",
             #[cfg(feature = "volumes")]
             Self::Volumes => "volumes",
         }
@@ -59,6 +71,8 @@ impl Suite {
             Self::Chunks => stores::chunks::GROUPS,
             #[cfg(feature = "collections")]
             Self::Collections => stores::collections::GROUPS,
+            #[cfg(feature = "kv")]
+            Self::Kv => stores::kv::GROUPS,
             #[cfg(feature = "volumes")]
             Self::Volumes => stores::volumes::GROUPS,
         };

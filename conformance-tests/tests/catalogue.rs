@@ -12,7 +12,12 @@ fn cases() -> impl Iterator<Item = &'static Case> {
 
 #[test]
 #[cfg_attr(
-    not(all(feature = "chunks", feature = "collections", feature = "volumes")),
+    not(all(
+        feature = "chunks",
+        feature = "collections",
+        feature = "kv",
+        feature = "volumes"
+    )),
     ignore = "it lists every suite: --all-features"
 )]
 fn the_catalogue_is_what_the_registry_says() {

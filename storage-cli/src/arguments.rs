@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 #[cfg(feature = "encryption")]
 use crate::command::keys;
 use crate::command::{
-    audit, backends, backup, config, conformance, documents, executions, fsck, leases, logs, migrate,
+    audit, backends, backup, config, conformance, documents, executions, fsck, kv, leases, logs, migrate,
     objects, reference, sessions, sweep, tour, volumes,
 };
 use crate::failure::Result;
@@ -58,6 +58,8 @@ pub(crate) enum Command {
     #[cfg(feature = "encryption")]
     #[command(subcommand)]
     Key(keys::Command),
+    /// Values under keys, with a time to live, limits and encryption; the variables KV_… say how
+    Kv(kv::Command),
     /// Leases
     #[command(subcommand)]
     Lease(leases::Command),
@@ -100,6 +102,7 @@ impl Command {
             Self::Audit(command) => command.run(session, output).await,
             #[cfg(feature = "encryption")]
             Self::Key(command) => command.run(session, output).await,
+            Self::Kv(command) => command.run(session, output).await,
             Self::Lease(command) => command.run(session, output).await,
             Self::Migrate(command) => command.run(session, output).await,
             Self::Backup(command) => command.run(session, output).await,

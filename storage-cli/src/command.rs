@@ -10,6 +10,7 @@ pub(crate) mod executions;
 pub(crate) mod fsck;
 #[cfg(feature = "encryption")]
 pub(crate) mod keys;
+pub(crate) mod kv;
 pub(crate) mod leases;
 pub(crate) mod logs;
 pub(crate) mod migrate;

@@ -11,6 +11,7 @@ mod command {
     mod fsck;
     #[cfg(feature = "encryption")]
     mod keys;
+    mod kv;
     mod logs;
     mod migrate;
     mod objects;

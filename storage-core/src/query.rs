@@ -26,6 +26,7 @@ pub struct Query {
     sort: Vec<Sort>,
     limit: Option<u64>,
     after: Option<PageToken>,
+    after_id: Option<String>,
     allow_scan: bool,
 }
 
@@ -72,6 +73,7 @@ impl Query {
             sort: Vec::new(),
             limit: None,
             after: None,
+            after_id: None,
             allow_scan: false,
         }
     }
@@ -195,6 +197,13 @@ impl Query {
         self
     }
 
+    /// Only documents whose id comes after this one, which need not exist. For queries in the order of ids.
+    #[must_use]
+    pub fn after_id(mut self, id: impl Into<String>) -> Self {
+        self.after_id = Some(id.into());
+        self
+    }
+
     /// Accept reading every document where no index answers the query.
     #[must_use]
     pub const fn allow_scan(mut self) -> Self {
@@ -213,6 +222,22 @@ impl Query {
 
     pub(crate) const fn token(&self) -> Option<&PageToken> {
         self.after.as_ref()
+    }
+
+    /// Where a query in the order of ids begins.
+    ///
+    /// # Errors
+    /// `InvalidName`; `InvalidArgument` for a query in another order, or one that a token already says where to begin.
+    pub(crate) fn begins_after(&self) -> Result<Option<Position>> {
+        let Some(id) = &self.after_id else { return Ok(None) };
+        if self.after.is_some() || !self.effective_sort().is_empty() {
+            return Err(Error::invalid_argument(
+                "a query begins after an id only where its order is that of ids and no page token says where",
+            ));
+        }
+        let id = crate::name::DocumentId::new(id)?;
+        let values = Vec::new();
+        Ok(Some(Position { values, id }))
     }
 
     pub(crate) const fn scan_allowed(&self) -> bool {

@@ -55,6 +55,8 @@ mod chunks;
 mod entities;
 mod environment;
 mod factory;
+#[cfg(feature = "kv")]
+mod kv;
 mod layers;
 mod option;
 pub mod prelude;
@@ -70,6 +72,8 @@ pub use self::chunks::{chunks_from, chunks_from_env};
 pub use self::entities::entities_from_env;
 pub use self::environment::{Choice, VARIABLES, Variable};
 pub use self::factory::Factory;
+#[cfg(feature = "kv")]
+pub use self::kv::{kv_from, kv_from_env};
 pub use self::layers::{LAYERS, LayerOptions};
 pub use self::option::{Address, UrlOption, UrlOptionKind};
 pub use self::scheme::{Place, Scheme};

@@ -17,6 +17,11 @@ pub use storage_stores::collections::{
 #[cfg(feature = "executions")]
 #[doc(no_inline)]
 pub use storage_stores::executions::{Execution, ExecutionState, ExecutionStorage, Program};
+#[cfg(feature = "kv")]
+#[doc(no_inline)]
+pub use storage_stores::kv::{
+    Eviction, KeyProvider, Kv, KvOptions, KvSettings, Lifetime, Sealing, SetOptions,
+};
 #[cfg(feature = "volumes")]
 #[doc(no_inline)]
 pub use storage_stores::volumes::{

@@ -17,11 +17,13 @@ use crate::outcome::{OK, kind, outcome};
 
 mod entry;
 mod journal;
+mod log;
 mod verify;
 
 use self::entry::Draft;
 pub use self::entry::{AuditEntry, AuditPhase};
 use self::journal::Journal;
+pub use self::log::{AuditCall, AuditLog};
 pub use self::verify::{AuditAnchor, AuditProblem, AuditReport, AuditTrail};
 
 /// The log, unless another is chosen. The library's own by its name.

@@ -53,7 +53,7 @@ mod trace;
 mod writer;
 
 #[cfg(feature = "audit")]
-pub use self::audit::{Audit, AuditKey, AuditOptions, AuditTrail, acting_as};
+pub use self::audit::{Audit, AuditKey, AuditLog, AuditOptions, AuditTrail, acting_as};
 #[cfg(feature = "cache")]
 pub use self::cache::{Cache, CacheOptions, CacheStats};
 pub use self::call::{Operation, OperationClass};

@@ -66,7 +66,6 @@ mod files;
 mod find;
 mod ids;
 mod indexes;
-mod keyed;
 mod lock;
 mod migrations;
 mod options;

@@ -9,7 +9,16 @@ pub mod chunks;
 pub mod collections;
 #[cfg(feature = "executions")]
 pub mod executions;
-#[cfg(any(feature = "chunks", feature = "collections", feature = "executions"))]
+#[cfg(any(feature = "collections", feature = "kv"))]
+mod keyed;
+#[cfg(feature = "kv")]
+pub mod kv;
+#[cfg(any(
+    feature = "chunks",
+    feature = "collections",
+    feature = "executions",
+    feature = "kv"
+))]
 mod race;
 #[cfg(feature = "volumes")]
 pub mod volumes;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use storage_core::{Error, ErrorKind, random_u128};
 
 /// Each attempt lost means that somebody else's succeeded; with pauses that grow, so many in a row do not happen by chance.
-#[cfg(any(feature = "chunks", feature = "executions"))]
+#[cfg(any(feature = "chunks", feature = "executions", feature = "kv"))]
 pub(crate) const MAX_ATTEMPTS: u32 = 100;
 
 /// Whether somebody else was faster, so that looking again helps.
@@ -16,6 +16,16 @@ pub(crate) fn is_lost(error: &Error) -> bool {
     )
 }
 
+/// `None` in place of an error that says that somebody else was faster.
+#[cfg(feature = "kv")]
+pub(crate) fn unless_lost<T>(result: storage_core::Result<T>) -> storage_core::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if is_lost(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Steps aside for a random time, longer after each loss, up to 64 ms.
 pub(crate) async fn pause(attempt: u32) {
     let most = 1_000_u128 << attempt.min(6);
@@ -24,7 +34,7 @@ pub(crate) async fn pause(attempt: u32) {
 }
 
 /// What is said after [`MAX_ATTEMPTS`].
-#[cfg(any(feature = "chunks", feature = "executions"))]
+#[cfg(any(feature = "chunks", feature = "executions", feature = "kv"))]
 pub(crate) fn busy() -> Error {
     Error::new(
         ErrorKind::Conflict,

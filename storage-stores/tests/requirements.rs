@@ -112,10 +112,12 @@ fn every_claim_has_exactly_one_row() {
     let volumes = (1..=75).map(|claim| format!("C4.{claim:02}"));
     let chunks = (1..=67).map(|claim| format!("C1.{claim:02}"));
     let collections = (1..=94).map(|claim| format!("C2.{claim:02}"));
+    let kv = (1..=99).map(|claim| format!("C3.{claim:02}"));
     let expected: Vec<String> = executions
         .chain(volumes)
         .chain(chunks)
         .chain(collections)
+        .chain(kv)
         .collect();
     let claims: Vec<String> = rows('C').into_iter().map(|row| row.id).collect();
     assert_eq!(claims, expected);

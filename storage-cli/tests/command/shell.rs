@@ -51,7 +51,7 @@ impl Shell {
             .stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
-            if text.starts_with("STORAGE_") || text.starts_with("MONGODB_") {
+            if text.starts_with("STORAGE_") || text.starts_with("KV_") || text.starts_with("MONGODB_") {
                 command.env_remove(&name);
             }
         }

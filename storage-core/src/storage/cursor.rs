@@ -156,7 +156,10 @@ impl<T: Serialize + DeserializeOwned + Send + Sync> Collection<T> {
             .map(|token| token.position(&self.name, query.filter_ref(), &sort))
             .transpose()?;
         let mut request = FindRequest::new(query.filter_ref().clone(), sort, self.storage.now());
-        request.after = after;
+        request.after = match query.begins_after()? {
+            Some(position) => Some(position),
+            None => after,
+        };
         request.allow_scan = query.scan_allowed();
         Ok(request)
     }

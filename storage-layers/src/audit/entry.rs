@@ -76,14 +76,32 @@ impl Draft {
             Target::Object(Area::Objects, _) => "object",
             Target::Object(Area::Overlay, _) => "overlay",
         };
+        Self::of(
+            actor,
+            call.operation.as_str(),
+            kind,
+            call.target.to_string(),
+            phase,
+            at,
+        )
+    }
+
+    pub(super) fn of(
+        actor: Arc<str>,
+        operation: &'static str,
+        kind: &'static str,
+        key: String,
+        phase: AuditPhase,
+        at: Timestamp,
+    ) -> Self {
         Self {
             at,
             call: format!("{:032x}", random_u128()),
             phase,
             actor,
-            operation: call.operation.as_str(),
+            operation,
             kind,
-            key: call.target.to_string(),
+            key,
             outcome: None,
         }
     }

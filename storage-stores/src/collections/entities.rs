@@ -12,9 +12,9 @@ use tokio::sync::{Mutex, OnceCell};
 use super::cache::{Cache, CacheStats};
 use super::entity::Entity;
 use super::ids::Ids;
-use super::keyed::Keyed;
 use super::options::EntityOptions;
 use super::read::Flight;
+use crate::keyed::Keyed;
 
 /// The entities of one type on a [`Storage`].
 ///

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::entities::Entities;
 use super::entity::{Entity, Stored};
-use super::keyed::Slot;
+use crate::keyed::Slot;
 
 /// How long the lease of a holder lives that crashed; one that lives renews it.
 const LEASE_TTL: Duration = Duration::from_secs(10);

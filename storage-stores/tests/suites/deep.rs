@@ -24,6 +24,11 @@ async fn every_case_of_collections_holds_in_memory() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_case_of_kv_holds_in_memory() {
+    every_tier(Suite::Kv).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_case_of_volumes_holds_in_memory() {
     every_tier(Suite::Volumes).await;
 }

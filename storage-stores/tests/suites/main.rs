@@ -15,6 +15,7 @@ macro_rules! suites_on {
 
             conformance_tests::chunks_suite!($harness);
             conformance_tests::collections_suite!($harness);
+            conformance_tests::kv_suite!($harness);
             conformance_tests::volumes_suite!($harness);
         }
     };

@@ -6,5 +6,8 @@ use conformance_tests::Suite;
 use test_servers::{Kind, suites};
 
 fn main() -> ExitCode {
-    suites(&[Suite::Chunks, Suite::Collections, Suite::Volumes], &Kind::ALL)
+    suites(
+        &[Suite::Chunks, Suite::Collections, Suite::Kv, Suite::Volumes],
+        &Kind::ALL,
+    )
 }

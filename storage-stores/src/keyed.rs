@@ -9,13 +9,13 @@ use storage_core::DocumentId;
 type Slots<V> = Arc<Mutex<HashMap<DocumentId, Arc<V>>>>;
 
 #[derive(Debug)]
-pub(super) struct Keyed<V> {
+pub(crate) struct Keyed<V> {
     slots: Slots<V>,
 }
 
 /// The thing of one id; it is gone with the last of those who are busy with it.
 #[derive(Debug)]
-pub(super) struct Slot<V> {
+pub(crate) struct Slot<V> {
     slots: Slots<V>,
     id: DocumentId,
     value: Arc<V>,
@@ -30,7 +30,7 @@ impl<V> Default for Keyed<V> {
 }
 
 impl<V: Default> Keyed<V> {
-    pub(super) fn enter(&self, id: &DocumentId) -> Slot<V> {
+    pub(crate) fn enter(&self, id: &DocumentId) -> Slot<V> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         let value = Arc::clone(slots.entry(id.clone()).or_default());
         Slot {
@@ -42,7 +42,7 @@ impl<V: Default> Keyed<V> {
 }
 
 impl<V> Slot<V> {
-    pub(super) const fn value(&self) -> &Arc<V> {
+    pub(crate) const fn value(&self) -> &Arc<V> {
         &self.value
     }
 }
