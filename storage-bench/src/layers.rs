@@ -26,7 +26,7 @@ fn json() -> Bytes {
             random >> 40,
             random % 9973,
             random % 9973,
-            random % 3 == 0,
+            random.is_multiple_of(3),
             (random >> 20) % 100_000
         );
     }
@@ -117,7 +117,7 @@ async fn expand(codec: Codec) -> Outcome {
 
 /// A codec's library as one would use it by hand: contexts kept, the output in a vector of its own.
 enum Library {
-    Flate(flate2::Compress, flate2::Decompress),
+    Flate(Box<(flate2::Compress, flate2::Decompress)>),
     Lz4,
     Zstd(
         Box<zstd::bulk::Compressor<'static>>,

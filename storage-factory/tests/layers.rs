@@ -1,4 +1,5 @@
 //! Layers chosen by name: in the environment, in a URL, in code.
+#![allow(clippy::unwrap_used, reason = "a failed expectation is how a test fails")]
 
 use std::collections::HashMap;
 use std::path::Path;

@@ -53,7 +53,7 @@ impl AuditLog {
     ///
     /// # Errors
     /// As [`begin`](Self::begin). The change was made, or refused, all the same, and the log shows that its end is missing.
-    pub async fn end<R>(&self, call: AuditCall, result: &Result<R>) -> Result<()> {
+    pub async fn end<R: Sync>(&self, call: AuditCall, result: &Result<R>) -> Result<()> {
         let ended = call.0.ended(SystemClock::default().now(), outcome(result));
         self.journal.record(vec![ended]).await
     }
@@ -62,7 +62,7 @@ impl AuditLog {
     ///
     /// # Errors
     /// As [`begin`](Self::begin).
-    pub async fn did<R>(
+    pub async fn did<R: Sync>(
         &self,
         operation: &'static str,
         kind: &'static str,

@@ -26,7 +26,7 @@ impl Kv {
     }
 
     /// Records a change, does it, records what came of it. Without a trail it is only done.
-    pub(super) async fn recorded<R: Send>(
+    pub(super) async fn recorded<R: Send + Sync>(
         &self,
         operation: &'static str,
         key: &str,
@@ -44,7 +44,7 @@ impl Kv {
     }
 
     /// Records a read that is over.
-    pub(super) async fn record_read<R: Send>(
+    pub(super) async fn record_read<R: Send + Sync>(
         &self,
         operation: &'static str,
         key: &str,

@@ -59,10 +59,7 @@ impl Export {
     /// `Corrupt` and `FormatTooNew` naming the key; those of the medium.
     pub async fn next(&mut self) -> Result<Option<ExportedEntry>> {
         while let Some(mut found) = self.entries.next_entry().await? {
-            loop {
-                let Some(value) = found.entry.live(self.kv.now()) else {
-                    break;
-                };
+            while let Some(value) = found.entry.live(self.kv.now()) {
                 if let Some(bytes) = self.kv.bytes_of(&found, value).await? {
                     let exported = ExportedEntry::of(&found.key, value.kind, &bytes)?;
                     return Ok(Some(ExportedEntry {

@@ -25,8 +25,11 @@ const FAULTS: [Fault; 2] = [Fault::BeforeTheCall, Fault::AfterTheCall];
 const MINUTES: Duration = Duration::from_secs(700);
 const DAYS: Duration = Duration::from_secs(2 * 86_400);
 
+/// What an entry may be like: a name of that, how it is kept, and a value of that kind.
+type Form = (&'static str, KvOptions, fn(char) -> String);
+
 /// The forms an entry may have: in a document, in an object, and both sealed under keys of their own.
-fn forms() -> Vec<(&'static str, KvOptions, fn(char) -> String)> {
+fn forms() -> Vec<Form> {
     let small: fn(char) -> String = |of| of.to_string().repeat(10);
     vec![
         ("small", options(), small),

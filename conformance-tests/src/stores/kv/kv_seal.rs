@@ -219,7 +219,7 @@ async fn a_key_on_plain_values_is_an_error(ctx: &Ctx) -> Verdict {
     ensure_eq!(text(&kv, "small").await?, Some("x".into()), "a small value");
     ensure_eq!(text(&kv, "large").await?, Some(large('x')), "a large value");
     ensure_eq!(
-        is_stored(ctx, large('x')[..60].as_bytes()).await?,
+        is_stored(ctx, &large('x').as_bytes()[..60]).await?,
         None,
         "a value in the clear"
     );

@@ -86,7 +86,7 @@ async fn an_event_is_at_the_path_of_key_and_hash(ctx: &Ctx) -> Verdict {
     let path = format!("channels/{}/{}.bin", channel.key(), event.hash());
     ensure_eq!(
         keys(ctx.storage(), "channels/").await?,
-        [path.clone()],
+        std::slice::from_ref(&path),
         "the files"
     );
     let bytes = ctx.storage().objects().read(&path).await?.ok_or("it is there")?;
@@ -124,11 +124,14 @@ fn history(random: &mut Random, length: usize) -> Result<Vec<Event>, Failure> {
     Ok(events)
 }
 
+/// The names with their contents, and the events in their order.
+type Seen = (Vec<(String, String)>, Vec<Hash>);
+
 async fn any_arrival_order_gives_the_same_volume(ctx: &Ctx) -> Verdict {
     let mut random = ctx.random();
     for round in 0..3 {
         let mut events = history(&mut random, 14)?;
-        let mut expected: Option<(Vec<(String, String)>, Vec<Hash>)> = None;
+        let mut expected: Option<Seen> = None;
         for arrival in 0..4 {
             let store = open_in(ctx.storage(), &format!("{round}-{arrival}")).await?;
             for content in 0..4 {
@@ -177,7 +180,11 @@ async fn an_event_waits_for_its_parents(ctx: &Ctx) -> Verdict {
     // What is appended meanwhile does not wait.
     let other = open(&ctx.second().await?).await?.channel_of(key());
     let appended = other.append("appended").await?;
-    ensure_eq!(other.events().await?, [appended.clone()], "what is in order");
+    ensure_eq!(
+        other.events().await?,
+        std::slice::from_ref(&appended),
+        "what is in order"
+    );
     channel.accept(root.bytes().clone()).await?;
     for seen in [&channel, &other] {
         let events = seen.events().await?;

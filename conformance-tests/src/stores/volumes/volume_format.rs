@@ -112,8 +112,12 @@ async fn many_who_make_one_store_agree(ctx: &Ctx) -> Verdict {
     for round in 0..4 {
         let directory = format!("round {round}");
         let open = |at: usize| {
-            let storage = if at % 2 == 0 { ctx.storage() } else { &other };
-            let hash = if at % 3 == 0 {
+            let storage = if at.is_multiple_of(2) {
+                ctx.storage()
+            } else {
+                &other
+            };
+            let hash = if at.is_multiple_of(3) {
                 HashAlgorithm::Blake3
             } else {
                 HashAlgorithm::Sha256
@@ -125,7 +129,7 @@ async fn many_who_make_one_store_agree(ctx: &Ctx) -> Verdict {
         let made =
             VolumeStore::open(ctx.storage().clone(), VolumeOptions::new().directory(&directory)).await?;
         for (at, result) in opened.into_iter().enumerate() {
-            let wanted = if at % 3 == 0 {
+            let wanted = if at.is_multiple_of(3) {
                 HashAlgorithm::Blake3
             } else {
                 HashAlgorithm::Sha256
