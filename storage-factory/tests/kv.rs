@@ -30,7 +30,7 @@ async fn settings_decide_where_and_how() {
     let info = kv.info("k").await.unwrap().unwrap();
     assert_eq!(info.codec, "gzip");
     let noise: Vec<u64> = (0..1000)
-        .map(|number| number * 0x9e37_79b9_7f4a_7c15_u64 / 3)
+        .map(|number: u64| number.wrapping_mul(0x9e37_79b9_7f4a_7c15))
         .collect();
     let error = kv.set("large", &noise).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LimitExceeded);
