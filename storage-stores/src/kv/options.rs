@@ -111,6 +111,7 @@ impl KvOptions {
     ///
     /// A write that would exceed it makes room where there is an [`eviction`](Self::eviction) policy, and is `LimitExceeded` before any
     /// effect where there is none. It holds across processes; see [`Kv`](super::Kv) for the room another process may have set aside.
+    /// Handles of one namespace should have one limit: one without a limit sets aside 16 MiB, which counts for the others until it is closed.
     #[must_use]
     pub const fn size_limit(mut self, bytes: u64) -> Self {
         self.size_limit = Some(bytes);

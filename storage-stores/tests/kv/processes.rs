@@ -71,7 +71,7 @@ async fn fill(kv: &Kv, filler: &str) {
 }
 
 fn value(round: u64) -> Vec<u8> {
-    let length = if round % 2 == 0 { 20 } else { 20_000 };
+    let length = if round.is_multiple_of(2) { 20 } else { 20_000 };
     round
         .to_string()
         .into_bytes()
