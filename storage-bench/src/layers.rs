@@ -117,7 +117,7 @@ async fn expand(codec: Codec) -> Outcome {
 
 /// A codec's library as one would use it by hand: contexts kept, the output in a vector of its own.
 enum Library {
-    Flate(Box<(flate2::Compress, flate2::Decompress)>),
+    Flate(Box<flate2::Compress>, Box<flate2::Decompress>),
     Lz4,
     Zstd(
         Box<zstd::bulk::Compressor<'static>>,
@@ -130,10 +130,13 @@ impl Library {
         let level = flate2::Compression::new(6);
         Ok(match codec {
             Codec::Gzip => Self::Flate(
-                flate2::Compress::new_gzip(level, 15),
-                flate2::Decompress::new_gzip(15),
+                Box::new(flate2::Compress::new_gzip(level, 15)),
+                Box::new(flate2::Decompress::new_gzip(15)),
             ),
-            Codec::Deflate => Self::Flate(flate2::Compress::new(level, true), flate2::Decompress::new(true)),
+            Codec::Deflate => Self::Flate(
+                Box::new(flate2::Compress::new(level, true)),
+                Box::new(flate2::Decompress::new(true)),
+            ),
             Codec::Lz4 => Self::Lz4,
             _ => {
                 let mut compressor = zstd::bulk::Compressor::new(3)?;
