@@ -25,6 +25,10 @@ const UNSTEADY: &[(Native, &str)] = &[
         Native::Versitygw,
         "concurrency.readers-never-miss-during-overwrites",
     ),
+    // versitygw 1.8.0 looks at an object, and then puts another in its place, while a deletion may come between: both are acknowledged,
+    // and the object is there. So it was in 2 of 1,500 races.
+    (Native::Versitygw, "concurrency.register-linearizable-per-key"),
+    (Native::Versitygw, "concurrency.register-with-calls-given-up"),
 ];
 
 /// Whether the server fails the case now and then.

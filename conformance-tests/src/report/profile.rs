@@ -61,7 +61,7 @@ impl Profile {
         Self::new("chunks", &["chunk-"]),
         Self::new("collections", &["entity-", "file-", "migration-", "backup-"]),
         Self::new("kv", &["kv-"]),
-        Self::new("volumes", &["block-", "channel-", "volume-", "replica-"]),
+        Self::new("volumes", &["block-", "event-", "volume-"]),
     ];
 
     const fn new(name: &'static str, groups: &'static [&'static str]) -> Self {
