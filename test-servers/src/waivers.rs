@@ -150,6 +150,7 @@ const VERSITYGW: &[Waiver] = &[
     files_and_directories("objects.delete-keeps-what-lies-under"),
     long_names("document-names.limits-are-as-declared"),
     long_names("index.long-key-is-refused"),
+    long_names("kv-basics.keys-that-cannot-be-are-refused"),
     long_names("limits.document-id-at-and-over"),
     long_names("limits.log-name-at-and-over"),
     long_names("limits.object-key-at-and-over"),
