@@ -18,16 +18,18 @@ cases! { kv_cleanup:
     standard [Documents, Indexes] the_store_cleans_up_by_itself = "with an interval a cleanup happens and what came of it can be asked for";
 }
 
-const SECOND: Duration = Duration::from_secs(1);
+const DAY: Duration = Duration::from_secs(86_400);
+/// Long beside what a call takes on a slow server.
+const MINUTE: Duration = Duration::from_secs(60);
 
 async fn what_has_expired_goes_with_its_object(ctx: &Ctx) -> Verdict {
     let kv = open(ctx.storage()).await?;
     for number in 0..70 {
-        kv.set_raw(format!("k{number}"), large('x'), SetOptions::new().ttl(SECOND))
+        kv.set_raw(format!("k{number}"), large('x'), SetOptions::new().ttl(MINUTE))
             .await?;
     }
     put(&kv, "stays", &large('y')).await?;
-    ctx.clock().advance_wall(SECOND);
+    ctx.clock().advance_wall(MINUTE);
     let report = kv.cleanup().await?;
     ensure_eq!(
         (report.expired, report.orphans, report.unfinished),
@@ -66,7 +68,7 @@ async fn foreign_objects_stay(ctx: &Ctx) -> Verdict {
     for key in &foreign {
         ctx.storage().objects().write(key, "of somebody else").await?;
     }
-    ctx.clock().advance_wall(SECOND * 86_400 * 365);
+    ctx.clock().advance_wall(DAY * 365);
     ensure_eq!(kv.cleanup().await?.foreign, 2, "foreign objects in its directory");
     kv.clear(true).await?;
     kv.cleanup().await?;
@@ -109,9 +111,9 @@ async fn an_orphan_goes_and_a_value_stays(ctx: &Ctx) -> Verdict {
 
 async fn held_entries_stay_until_they_are_not(ctx: &Ctx) -> Verdict {
     let kv = open(ctx.storage()).await?;
-    kv.set_raw("k", large('x'), SetOptions::new().ttl(SECOND)).await?;
-    let _hold = kv.hold("k", 10 * SECOND).await?.ok_or("it is there")?;
-    ctx.clock().advance_wall(SECOND);
+    kv.set_raw("k", large('x'), SetOptions::new().ttl(MINUTE)).await?;
+    let _hold = kv.hold("k", 10 * MINUTE).await?.ok_or("it is there")?;
+    ctx.clock().advance_wall(MINUTE);
     let report = kv.cleanup().await?;
     ensure_eq!(
         (report.expired, report.held),
@@ -119,7 +121,7 @@ async fn held_entries_stay_until_they_are_not(ctx: &Ctx) -> Verdict {
         "what went and what is held"
     );
     ensure_eq!(text(&kv, "k").await?, None, "it has expired all the same");
-    ctx.clock().advance_wall(9 * SECOND);
+    ctx.clock().advance_wall(9 * MINUTE);
     ensure_eq!(kv.cleanup().await?.expired, 1, "what went once it was let go");
     Ok(())
 }
@@ -202,8 +204,8 @@ async fn a_changed_object_is_corrupt(ctx: &Ctx) -> Verdict {
 async fn the_store_cleans_up_by_itself(ctx: &Ctx) -> Verdict {
     let options = super::sample::options().cleanup_interval(Duration::from_millis(5));
     let kv = super::sample::open_with(ctx.storage(), options).await?;
-    kv.set_raw("k", large('x'), SetOptions::new().ttl(SECOND)).await?;
-    ctx.clock().advance_wall(SECOND);
+    kv.set_raw("k", large('x'), SetOptions::new().ttl(MINUTE)).await?;
+    ctx.clock().advance_wall(MINUTE);
     for _ in 0..2000 {
         if objects(ctx.storage()).await? == 0 && kv.last_cleanup().is_some() {
             return Ok(());

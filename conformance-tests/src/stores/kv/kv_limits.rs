@@ -29,7 +29,8 @@ cases! { kv_limits:
     standard [Documents, Indexes] clearing_keeps_what_is_permanent = "clear leaves permanent and held entries, by force only held ones, and frees the rest";
 }
 
-const SECOND: Duration = Duration::from_secs(1);
+/// Long beside what a call takes on a slow server.
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// Room for ten entries with a key of one byte and a value of 99.
 fn tight() -> KvOptions {
@@ -43,7 +44,7 @@ fn value() -> String {
 async fn fill(ctx: &Ctx, kv: &Kv) -> Verdict {
     for key in "abcdefghij".chars() {
         put(kv, &key.to_string(), &value()).await?;
-        ctx.clock().advance_wall(SECOND);
+        ctx.clock().advance_wall(MINUTE);
     }
     Ok(())
 }
@@ -112,12 +113,12 @@ async fn least_recently_used_goes_first(ctx: &Ctx) -> Verdict {
         let options = tight()
             .eviction(Eviction::Lru)
             .memory_limit(remembers)
-            .staleness(SECOND * 3600);
+            .staleness(MINUTE * 3600);
         let kv = open_with(ctx.storage(), options).await?;
         fill(ctx, &kv).await?;
         kv.get_raw("a").await?;
         kv.touch("b", storage_stores::kv::Lifetime::Default).await?;
-        ctx.clock().advance_wall(SECOND);
+        ctx.clock().advance_wall(MINUTE);
         put(&kv, "c", &value()).await?;
         put(&kv, "k", &value()).await?;
         ensure_eq!(keys(&kv).await?, "abcefghijk", "one had to go");
@@ -136,16 +137,16 @@ async fn least_recently_used_goes_first(ctx: &Ctx) -> Verdict {
 }
 
 async fn least_often_used_goes_first(ctx: &Ctx) -> Verdict {
-    let options = tight().eviction(Eviction::Lfu).staleness(SECOND * 3600);
+    let options = tight().eviction(Eviction::Lfu).staleness(MINUTE * 3600);
     let kv = open_with(ctx.storage(), options).await?;
     fill(ctx, &kv).await?;
     for key in "abcdefgh".chars() {
         for _ in 0..2 {
-            ctx.clock().advance_wall(SECOND);
+            ctx.clock().advance_wall(MINUTE);
             kv.get_raw(key.to_string()).await?;
         }
     }
-    ctx.clock().advance_wall(SECOND);
+    ctx.clock().advance_wall(MINUTE);
     kv.get_raw("i").await?;
     put(&kv, "k", &value()).await?;
     ensure_eq!(keys(&kv).await?, "abcdefghik", "the one nobody read went");
@@ -167,8 +168,8 @@ async fn the_largest_goes_first(ctx: &Ctx) -> Verdict {
 
 async fn the_first_to_expire_goes_first(ctx: &Ctx) -> Verdict {
     let kv = open_with(ctx.storage(), tight().eviction(Eviction::Ttl)).await?;
-    for (key, seconds) in [("a", 300), ("b", 100), ("c", 200)] {
-        let options = SetOptions::new().ttl(SECOND * seconds);
+    for (key, minutes) in [("a", 300), ("b", 100), ("c", 200)] {
+        let options = SetOptions::new().ttl(MINUTE * minutes);
         kv.set_raw(key, "x".repeat(199), options).await?;
     }
     put(&kv, "d", &"x".repeat(399)).await?;
@@ -187,8 +188,8 @@ async fn expired_goes_before_all_others(ctx: &Ctx) -> Verdict {
         };
         let kv = open_with(ctx.storage(), options).await?;
         fill(ctx, &kv).await?;
-        kv.set_raw("j", value(), SetOptions::new().ttl(SECOND)).await?;
-        ctx.clock().advance_wall(SECOND);
+        kv.set_raw("j", value(), SetOptions::new().ttl(MINUTE)).await?;
+        ctx.clock().advance_wall(MINUTE);
         put(&kv, "k", &value()).await?;
         ensure_eq!(
             keys(&kv).await?,
@@ -208,12 +209,12 @@ async fn permanent_and_held_stay(ctx: &Ctx) -> Verdict {
             kv.set_raw(key, value(), SetOptions::new().permanent()).await?;
         }
         for key in ["c", "d", "e", "f", "g", "h", "i", "j"] {
-            kv.set_raw(key, value(), SetOptions::new().ttl(SECOND * 3600))
+            kv.set_raw(key, value(), SetOptions::new().ttl(MINUTE * 3600))
                 .await?;
         }
         let mut holds = Vec::new();
         for key in ["c", "d", "d"] {
-            holds.push(kv.hold(key, SECOND * 60).await?.ok_or("it is there")?);
+            holds.push(kv.hold(key, MINUTE * 60).await?.ok_or("it is there")?);
         }
         // Releasing one of two holds leaves the other.
         holds.pop().ok_or("there are three")?.release().await?;
@@ -227,7 +228,7 @@ async fn permanent_and_held_stay(ctx: &Ctx) -> Verdict {
             ErrorKind::LimitExceeded,
             "nothing may go, with {policy:?}"
         );
-        ctx.clock().advance_wall(SECOND * 60);
+        ctx.clock().advance_wall(MINUTE * 60);
         put(&kv, "l", &value()).await?;
         let left = keys(&kv).await?;
         ensure!(
@@ -371,7 +372,7 @@ async fn what_a_crashed_handle_set_aside_comes_back(ctx: &Ctx) -> Verdict {
         "room is set aside: {stats:?}"
     );
     drop(crashed);
-    ctx.clock().advance_wall(SECOND * 700);
+    ctx.clock().advance_wall(MINUTE * 700);
     let kv = open_with(&ctx.second().await?, tight()).await?;
     ensure_eq!(kv.stats().await?.crashed, 1, "handles that crashed");
     ensure_eq!(kv.stats().await?.reserved, 0, "what others have set aside");
@@ -401,7 +402,7 @@ async fn clearing_keeps_what_is_permanent(ctx: &Ctx) -> Verdict {
     fill(ctx, &kv).await?;
     kv.set_raw("a", large('x')[..99].to_owned(), SetOptions::new().permanent())
         .await?;
-    let hold = kv.hold("b", SECOND * 60).await?.ok_or("it is there")?;
+    let hold = kv.hold("b", MINUTE * 60).await?.ok_or("it is there")?;
     let report = kv.clear(false).await?;
     ensure_eq!(
         (report.entries, report.bytes, report.permanent, report.held),

@@ -28,6 +28,8 @@ cases! { kv_lock:
 }
 
 const SECOND: Duration = Duration::from_secs(1);
+/// Long beside what a call takes on a slow server.
+const MINUTE: Duration = Duration::from_secs(60);
 
 async fn read_modify_write_loses_nothing(ctx: &Ctx) -> Verdict {
     let handles = [open(ctx.storage()).await?, open(&ctx.second().await?).await?];
@@ -267,22 +269,22 @@ async fn other_keys_are_free(ctx: &Ctx) -> Verdict {
 
 async fn a_hold_ends_by_itself_and_by_release(ctx: &Ctx) -> Verdict {
     let kv = open(ctx.storage()).await?;
-    ensure!(kv.hold("k", SECOND).await?.is_none(), "nothing is there to hold");
+    ensure!(kv.hold("k", MINUTE).await?.is_none(), "nothing is there to hold");
     put(&kv, "k", "x").await?;
-    let mut one = kv.hold("k", 10 * SECOND).await?.ok_or("it is there")?;
-    let two = kv.hold("k", 10 * SECOND).await?.ok_or("it is there")?;
+    let mut one = kv.hold("k", 10 * MINUTE).await?.ok_or("it is there")?;
+    let two = kv.hold("k", 10 * MINUTE).await?.ok_or("it is there")?;
     let holds = async || Ok::<_, Error>(kv.info("k").await?.map(|info| info.holds));
     ensure_eq!(holds().await?, Some(2), "holds");
     two.release().await?;
     ensure_eq!(holds().await?, Some(1), "holds once one is released");
-    ctx.clock().advance_wall(9 * SECOND);
-    ensure!(one.renew(10 * SECOND).await?, "it holds still");
-    ctx.clock().advance_wall(9 * SECOND);
+    ctx.clock().advance_wall(9 * MINUTE);
+    ensure!(one.renew(10 * MINUTE).await?, "it holds still");
+    ctx.clock().advance_wall(9 * MINUTE);
     ensure_eq!(holds().await?, Some(1), "holds once it is renewed");
-    ctx.clock().advance_wall(SECOND);
+    ctx.clock().advance_wall(MINUTE);
     ensure_eq!(holds().await?, Some(0), "holds once its time is over");
-    ensure!(!one.renew(SECOND).await?, "what is over is not renewed");
-    drop(kv.hold("k", 1000 * SECOND).await?);
+    ensure!(!one.renew(MINUTE).await?, "what is over is not renewed");
+    drop(kv.hold("k", 1000 * MINUTE).await?);
     for _ in 0..1000 {
         if holds().await? == Some(0) {
             return Ok(());
@@ -296,7 +298,7 @@ async fn a_hold_ends_by_itself_and_by_release(ctx: &Ctx) -> Verdict {
 async fn a_hold_survives_an_overwrite(ctx: &Ctx) -> Verdict {
     let kv = open(ctx.storage()).await?;
     put(&kv, "k", "x").await?;
-    let _hold = kv.hold("k", SECOND).await?.ok_or("it is there")?;
+    let _hold = kv.hold("k", MINUTE).await?.ok_or("it is there")?;
     put(&kv, "k", &large('y')).await?;
     ensure_eq!(kv.info("k").await?.map(|info| info.holds), Some(1), "holds");
     kv.clear(true).await?;
