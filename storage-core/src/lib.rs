@@ -76,7 +76,7 @@ pub use self::name::{DocumentId, Key, Name};
 pub use self::overlay::Overlay;
 pub use self::plan::{Access, IndexAccess, KeyRange, Plan};
 pub use self::query::{Comparison, Direction, Filter, PageToken, Position, Query, Sort, sort_key};
-pub use self::random::random_u128;
+pub use self::random::{random_bytes, random_u128};
 pub use self::raw::{encode_bson, malformed};
 pub use self::storage::*;
 pub use self::value::FieldPath;

@@ -16,6 +16,12 @@ use super::suite::Suite;
 /// The salt of HKDF-Extract. What tells values apart goes into HKDF-Expand, so that a key is extracted once.
 const EXTRACT_SALT: &[u8] = b"storage-layers key 1";
 
+/// What keys of values are expanded from, before the cipher and the salt.
+const VALUE_INFO: &[u8; 21] = b"storage-layers value\0";
+
+/// The number of HKDF-Expand's first block, which is its last.
+const BLOCK: u8 = 1;
+
 /// What a [`Key`] is called: 128 bits derived from it, which say nothing about it. Equal keys have equal ids, in every store.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KeyId([u8; 16]);
@@ -108,11 +114,7 @@ impl Key {
 
     /// A key nobody has: 256 bits from the operating system's generator.
     pub fn random() -> Self {
-        let mut bytes = [0; 32];
-        let (left, right) = bytes.split_at_mut(16);
-        left.copy_from_slice(&storage_core::random_u128().to_le_bytes());
-        right.copy_from_slice(&storage_core::random_u128().to_le_bytes());
-        Self::from_bytes(&mut bytes)
+        Self::from_bytes(&mut storage_core::random_bytes())
     }
 
     /// What it is called.
@@ -192,11 +194,14 @@ impl Key {
     /// What seals one value, and what commits to this key.
     pub(super) fn of_value(&self, suite: Suite, salt: &[u8; 32]) -> ValueKeys {
         let mut both = Zeroizing::new([0; 64]);
-        expand(
-            &self.0.extracted,
-            &[b"storage-layers value\0", &[suite.number()], salt],
-            &mut both,
-        );
+        // What `expand` would put together, without memory of its own: nothing in it is secret.
+        let mut message = [0; VALUE_INFO.len() + 1 + 32 + 1];
+        let (info, rest) = message.split_at_mut(VALUE_INFO.len());
+        info.copy_from_slice(VALUE_INFO);
+        rest[0] = suite.number();
+        rest[1..33].copy_from_slice(salt);
+        rest[33] = BLOCK;
+        authenticate(&self.0.extracted, &message, &mut both);
         ValueKeys(both)
     }
 }
@@ -209,7 +214,7 @@ fn expand(extracted: &hmac::Key, info: &[&[u8]], out: &mut [u8; 64]) {
     for part in info {
         message.extend_from_slice(part);
     }
-    message.push(1);
+    message.push(BLOCK);
     authenticate(extracted, &message, out);
 }
 

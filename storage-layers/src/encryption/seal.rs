@@ -40,10 +40,7 @@ impl Sealer {
     /// # Errors
     /// `Internal` where the cipher fails.
     pub fn begin(keys: &Keyring, context: &Context<'_>) -> Result<Self> {
-        let mut salt = [0; 32];
-        salt[..16].copy_from_slice(&storage_core::random_u128().to_le_bytes());
-        salt[16..].copy_from_slice(&storage_core::random_u128().to_le_bytes());
-        Self::with_salt(keys, context, salt)
+        Self::with_salt(keys, context, storage_core::random_bytes())
     }
 
     fn with_salt(keys: &Keyring, context: &Context<'_>, salt: [u8; 32]) -> Result<Self> {
