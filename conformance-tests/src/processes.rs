@@ -32,6 +32,7 @@ mod histories;
 mod kill;
 mod work;
 
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::{Child, Command, Stdio};
@@ -64,6 +65,14 @@ impl Lane {
         Self { test, open }
     }
 
+    /// How many rounds there are, unless `CONFORMANCE_ROUNDS` says otherwise.
+    fn rounds(usual: u64) -> u64 {
+        std::env::var("CONFORMANCE_ROUNDS")
+            .ok()
+            .and_then(|rounds| rounds.parse().ok())
+            .unwrap_or(usual)
+    }
+
     async fn open(&self, directory: &Path) -> Result<Storage> {
         Ok(Storage::from_arc((self.open)(directory.to_owned()).await?))
     }
@@ -88,6 +97,24 @@ impl Role {
             number: number.parse().ok()?,
         })
     }
+}
+
+/// Says one line to the parent, whole, before anything else happens. When nobody listens any more the parent is gone, and so is the work.
+fn say(what: &str) {
+    let line = format!("@{what}\n");
+    let mut out = std::io::stdout();
+    if out.write_all(line.as_bytes()).and_then(|()| out.flush()).is_err() {
+        std::process::exit(0);
+    }
+}
+
+/// What a child says, a line each, until it has ended. The test program's own words may stand before the first of ours on a line.
+fn said_by(child: &mut Child) -> impl Iterator<Item = String> + Send + use<> {
+    let output = BufReader::new(child.stdout.take().expect("its output"));
+    output.lines().filter_map(|line| {
+        let line = line.expect("lines of text");
+        line.find('@').map(|at| line[at + 1..].to_owned())
+    })
 }
 
 fn block_on<R>(work: impl Future<Output = R>) -> R {

@@ -26,10 +26,7 @@ impl Lane {
     /// # Panics
     /// When an update is lost, a read is torn, or an entry is missing, doubled or out of order.
     pub fn hammer(self, rounds: u64) {
-        let rounds = std::env::var("CONFORMANCE_ROUNDS")
-            .ok()
-            .and_then(|rounds| rounds.parse().ok())
-            .unwrap_or(rounds);
+        let rounds = Self::rounds(rounds);
         if let Some(role) = Role::of_this_process() {
             let hammered = block_on(async {
                 let storage = self.open(&role.directory).await?;

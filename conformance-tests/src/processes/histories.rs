@@ -2,14 +2,13 @@
 //! order, in which the calls the dead one never heard of again happened once or not at all.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Lane, Role, block_on, fresh_directory};
+use super::{Lane, Role, block_on, fresh_directory, said_by, say};
 use crate::history::{self, Action, Operation};
 use crate::random::Random;
 use crate::register::{Client, Known, Medium, Registers};
@@ -42,10 +41,7 @@ impl Lane {
             // Not by returning: a test that is to panic would call that a failure.
             std::process::exit(0);
         }
-        let rounds = std::env::var("CONFORMANCE_ROUNDS")
-            .ok()
-            .and_then(|rounds| rounds.parse().ok())
-            .unwrap_or(rounds);
+        let rounds = Self::rounds(rounds);
         let directory = fresh_directory(self.test);
         let (mut operations, mut unknown) = (0, 0);
         for round in 0..rounds {
@@ -159,15 +155,10 @@ fn witness(mut children: Vec<Child>, start: &PathBuf) -> Vec<(usize, Operation)>
         .iter_mut()
         .enumerate()
         .map(|(process, child)| {
-            let output = BufReader::new(child.stdout.take().expect("its output"));
-            let send = send.clone();
+            let (words, send) = (said_by(child), send.clone());
             std::thread::spawn(move || {
-                for line in output.lines() {
-                    let line = line.expect("lines of text");
-                    // The test program's own words may stand before the first of ours on a line.
-                    if let Some(at) = line.find('@') {
-                        let _ = send.send((process, line[at + 1..].to_owned()));
-                    }
+                for line in words {
+                    let _ = send.send((process, line));
                 }
             })
         })
@@ -210,15 +201,6 @@ fn start(directory: &Path, round: u64) -> PathBuf {
 
 fn name(round: u64, register: usize) -> String {
     format!("history/{round}/{register}")
-}
-
-/// One line, whole, before anything else happens. When nobody listens any more the parent is gone, and so is the work.
-fn say(what: &str) {
-    let line = format!("@{what}\n");
-    let mut out = std::io::stdout();
-    if out.write_all(line.as_bytes()).and_then(|()| out.flush()).is_err() {
-        std::process::exit(0);
-    }
 }
 
 /// Nanoseconds on a clock that all processes of this machine share and that nobody sets.

@@ -1,13 +1,12 @@
 //! A writing process is killed at random moments; whoever opens the place next finds everything that was acknowledged.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, BufReader};
 use std::time::{Duration, Instant};
 
 use storage_core::{Index, Query, Result, Storage};
 
 use super::work::{self, COLLECTION, ENTRIES, INDEX, LOG, Row, TARGETS};
-use super::{Lane, Role, block_on, fresh_directory};
+use super::{Lane, Role, block_on, fresh_directory, said_by};
 
 /// Longer than a child takes to come up and write a few hundred times.
 const LONGEST_LIFE: Duration = Duration::from_millis(60);
@@ -33,10 +32,7 @@ impl Lane {
             let worked = block_on(async { work::work(self.open(&role.directory).await?, role.number).await });
             panic!("the child ended by itself: {worked:?}");
         }
-        let rounds = std::env::var("CONFORMANCE_ROUNDS")
-            .ok()
-            .and_then(|rounds| rounds.parse().ok())
-            .unwrap_or(rounds);
+        let rounds = Self::rounds(rounds);
         let directory = fresh_directory(self.test);
         block_on(async {
             let storage = self.open(directory.path()).await.expect("a fresh place opens");
@@ -85,12 +81,11 @@ impl Lane {
     ) {
         // Numbers of different rounds never meet, and those of one leave every delete where it was.
         let mut child = self.spawn(directory, round * 1_000_000).expect("a child process");
-        let output = BufReader::new(child.stdout.take().expect("its output"));
+        let words = said_by(&mut child);
         let life = LONGEST_LIFE.mul_f64(fraction());
         let mut born: Option<Instant> = None;
         let mut killed = false;
-        for line in output.lines() {
-            let line = line.expect("lines of text");
+        for line in words {
             let Some((what, kind, target, number)) = parse(&line) else {
                 continue;
             };
@@ -193,8 +188,7 @@ impl Possible {
 }
 
 fn parse(line: &str) -> Option<(&str, &str, u64, u64)> {
-    // The test program's own words may stand before the first of ours on a line.
-    let mut words = line[line.find('@')? + 1..].split(' ');
+    let mut words = line.split(' ');
     Some((
         words.next()?,
         words.next()?,

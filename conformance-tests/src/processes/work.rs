@@ -1,10 +1,10 @@
 //! What a killed process was doing, so that the survivor can tell what may be there: contents follow from target and number.
 
-use std::io::Write;
-
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use storage_core::{Result, Storage};
+
+use super::say;
 
 /// How many objects, and how many documents, are written at once.
 pub(super) const TARGETS: u64 = 4;
@@ -71,12 +71,12 @@ pub(super) async fn work(storage: Storage, first: u64) -> Result<()> {
 async fn write_objects(storage: Storage, target: u64, first: u64) -> Result<()> {
     let objects = storage.objects();
     for number in first.. {
-        say("start", "object", target, number);
+        say(&format!("start object {target} {number}"));
         match object(target, number) {
             Some(bytes) => drop(objects.write(key(target), bytes).await?),
             None => objects.delete(key(target)).await?,
         }
-        say("ack", "object", target, number);
+        say(&format!("ack object {target} {number}"));
     }
     Ok(())
 }
@@ -84,12 +84,12 @@ async fn write_objects(storage: Storage, target: u64, first: u64) -> Result<()> 
 async fn write_documents(storage: Storage, target: u64, first: u64) -> Result<()> {
     let rows = storage.collection::<Row>(COLLECTION);
     for number in first.. {
-        say("start", "document", target, number);
+        say(&format!("start document {target} {number}"));
         match row(target, number) {
             Some(row) => drop(rows.put(target.to_string(), &row).await?),
             None => drop(rows.delete(target.to_string()).await?),
         }
-        say("ack", "document", target, number);
+        say(&format!("ack document {target} {number}"));
     }
     Ok(())
 }
@@ -98,22 +98,10 @@ async fn append(storage: Storage) -> Result<()> {
     let log = storage.log(LOG);
     let mut number = log.len().await? / ENTRIES;
     loop {
-        say("start", "log", 0, number);
+        say(&format!("start log 0 {number}"));
         log.append_at(number * ENTRIES, (0..ENTRIES).map(|part| entry(number, part)))
             .await?;
-        say("ack", "log", 0, number);
+        say(&format!("ack log 0 {number}"));
         number += 1;
-    }
-}
-
-/// One line, whole, before anything else happens. When nobody listens any more the parent is gone, and so is the work.
-fn say(what: &str, kind: &str, target: u64, number: u64) {
-    let line = format!("@{what} {kind} {target} {number}\n");
-    if std::io::stdout()
-        .write_all(line.as_bytes())
-        .and_then(|()| std::io::stdout().flush())
-        .is_err()
-    {
-        std::process::exit(0);
     }
 }

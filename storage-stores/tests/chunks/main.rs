@@ -4,3 +4,5 @@
 mod place;
 mod processes;
 mod sql;
+#[path = "../processes/task.rs"]
+mod task;

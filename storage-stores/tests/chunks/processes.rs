@@ -1,39 +1,25 @@
 //! Several processes on one place. The others are this test binary, told by its environment what to do.
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 
 use futures::TryStreamExt;
 use storage_core::ErrorKind;
 use storage_stores::chunks::{Chunk, ChunkStore};
 
 use crate::place::{BACKENDS, info, open};
+use crate::task::{of_this_process, spawn};
 
 const TASK: &str = "STORAGE_STORES_CHUNKS_TASK";
 const CHUNKS: u32 = 40;
 
-fn spawn(backend: &str, directory: &Path, task: &str) -> Child {
-    Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "processes::the_other_process", "--nocapture"])
-        .env(TASK, format!("{task}\n{backend}\n{}", directory.display()))
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap()
-}
-
 /// Does nothing when it is run as a test of its own.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_other_process() {
-    let Ok(task) = std::env::var(TASK) else { return };
-    let mut lines = task.splitn(3, '\n');
-    let (task, backend, directory) = (
-        lines.next().unwrap(),
-        lines.next().unwrap(),
-        lines.next().unwrap(),
-    );
-    let store = open(backend, Path::new(directory)).await;
-    match task {
+    let Some(task) = of_this_process(TASK) else {
+        return;
+    };
+    let store = open(&task.backend, &task.directory).await;
+    match task.name.as_str() {
         "even" => send(&store, (0..CHUNKS).filter(|index| index % 2 == 0)).await,
         "odd" => send(&store, (0..CHUNKS).rev().filter(|index| index % 2 == 1)).await,
         "forever" => send_forever(&store).await,
@@ -91,7 +77,7 @@ async fn read(store: &ChunkStore, id: &str) -> String {
 async fn two_processes_send_one_content() {
     for backend in BACKENDS {
         let directory = tempfile::tempdir().unwrap();
-        let mut others = ["even", "odd", "even"].map(|task| spawn(backend, directory.path(), task));
+        let mut others = ["even", "odd", "even"].map(|task| spawn(TASK, backend, directory.path(), task));
         for other in &mut others {
             assert!(other.wait().unwrap().success(), "{backend}");
         }
@@ -107,7 +93,7 @@ async fn two_processes_send_one_content() {
 async fn two_processes_do_not_overshoot_together() {
     for backend in BACKENDS {
         let directory = tempfile::tempdir().unwrap();
-        let mut others = ["a", "b", "d"].map(|task| spawn(backend, directory.path(), task));
+        let mut others = ["a", "b", "d"].map(|task| spawn(TASK, backend, directory.path(), task));
         for other in &mut others {
             assert!(other.wait().unwrap().success(), "{backend}");
         }
@@ -125,7 +111,7 @@ async fn a_killed_process_loses_nothing_it_was_told_was_saved() {
         let directory = tempfile::tempdir().unwrap();
         let mut acknowledged = Vec::new();
         for life in 0..4 {
-            let mut other = spawn(backend, directory.path(), "forever");
+            let mut other = spawn(TASK, backend, directory.path(), "forever");
             let output = BufReader::new(other.stdout.take().unwrap());
             // Each life ends after another number of words, so each kill meets another step.
             let mut left = 3 + life * 5;
@@ -174,7 +160,7 @@ async fn two_processes_clean_one_place() {
             store.save_chunk("x", info(&id, 0, 1)).await.unwrap();
             store.mark_content_complete(&id).await.unwrap();
         }
-        let mut others = ["clean", "clean", "clean"].map(|task| spawn(backend, directory.path(), task));
+        let mut others = ["clean", "clean", "clean"].map(|task| spawn(TASK, backend, directory.path(), task));
         for other in &mut others {
             assert!(other.wait().unwrap().success(), "{backend}");
         }

@@ -6,3 +6,5 @@ mod golden;
 mod large;
 mod place;
 mod processes;
+#[path = "../processes/task.rs"]
+mod task;

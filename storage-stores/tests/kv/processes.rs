@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use storage_core::ErrorKind;
 use storage_stores::kv::{Kv, KvOptions, SetOptions};
 
 use crate::place::{BACKENDS, open, options};
+use crate::task::{of_this_process, spawn};
 
 const TASK: &str = "STORAGE_STORES_KV_TASK";
 
@@ -18,32 +17,19 @@ fn limited() -> KvOptions {
     options().size_limit(100_000)
 }
 
-fn spawn(backend: &str, directory: &Path, task: &str) -> Child {
-    Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "processes::the_other_process", "--nocapture"])
-        .env(TASK, format!("{task}\n{backend}\n{}", directory.display()))
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap()
-}
-
 /// Does nothing when it is run as a test of its own.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_other_process() {
-    let Ok(task) = std::env::var(TASK) else { return };
-    let mut lines = task.splitn(3, '\n');
-    let (task, backend, directory) = (
-        lines.next().unwrap(),
-        lines.next().unwrap(),
-        lines.next().unwrap(),
-    );
-    let options = if ["count", "forever"].contains(&task) {
+    let Some(task) = of_this_process(TASK) else {
+        return;
+    };
+    let options = if ["count", "forever"].contains(&task.name.as_str()) {
         options()
     } else {
         limited()
     };
-    let kv = open(backend, Path::new(directory), options).await;
-    match task {
+    let kv = open(&task.backend, &task.directory, options).await;
+    match task.name.as_str() {
         "count" => count(&kv).await,
         "forever" => set_forever(&kv).await,
         filler => fill(&kv, filler).await,
@@ -100,7 +86,7 @@ async fn set_forever(kv: &Kv) {
 async fn the_lock_counts_in_all_processes() {
     for backend in BACKENDS {
         let directory = tempfile::tempdir().unwrap();
-        let mut others = [0; 3].map(|_| spawn(backend, directory.path(), "count"));
+        let mut others = [0; 3].map(|_| spawn(TASK, backend, directory.path(), "count"));
         for other in &mut others {
             assert!(other.wait().unwrap().success(), "{backend}");
         }
@@ -114,7 +100,7 @@ async fn the_lock_counts_in_all_processes() {
 async fn three_processes_do_not_exceed_the_limit_together() {
     for backend in BACKENDS {
         let directory = tempfile::tempdir().unwrap();
-        let mut others = ["a", "b", "c"].map(|task| spawn(backend, directory.path(), task));
+        let mut others = ["a", "b", "c"].map(|task| spawn(TASK, backend, directory.path(), task));
         for other in &mut others {
             assert!(other.wait().unwrap().success(), "{backend}");
         }
@@ -145,7 +131,7 @@ async fn a_killed_process_loses_nothing_it_was_told_was_set() {
         let mut known: BTreeMap<String, Vec<Option<u64>>> = BTreeMap::new();
         let mut acknowledged = 0;
         for life in 0..4 {
-            let mut other = spawn(backend, directory.path(), "forever");
+            let mut other = spawn(TASK, backend, directory.path(), "forever");
             let output = BufReader::new(other.stdout.take().unwrap());
             // Each life ends after another number of words, so each kill meets another step.
             let mut left = 20 + life * 7;
@@ -210,7 +196,7 @@ async fn what_another_process_writes_is_seen_within_the_bound() {
         let lasting = options().staleness(Duration::from_millis(50));
         let kv = open(backend, directory.path(), lasting).await;
         kv.set("count", &0).await.unwrap();
-        let mut other = spawn(backend, directory.path(), "count");
+        let mut other = spawn(TASK, backend, directory.path(), "count");
         assert!(other.wait().unwrap().success(), "{backend}");
         tokio::time::sleep(Duration::from_millis(50)).await;
         assert_eq!(kv.get("count").await.unwrap(), Some(10), "{backend}");

@@ -6,3 +6,5 @@ mod files;
 mod golden;
 mod place;
 mod processes;
+#[path = "../processes/task.rs"]
+mod task;

@@ -3,35 +3,24 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::time::Duration;
 
 use storage_stores::volumes::{Keep, Repair, Replica, VolumeOptions, VolumeStore};
 
 use crate::place::{BACKENDS, storage, store, volume};
+use crate::task::{of_this_process, spawn};
 
 const TASK: &str = "STORAGE_STORES_VOLUMES_TASK";
-
-fn spawn(backend: &str, directory: &Path, task: &str) -> Child {
-    Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "processes::the_other_process", "--nocapture"])
-        .env(TASK, format!("{task}\n{backend}\n{}", directory.display()))
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap()
-}
 
 /// Does nothing when it is run as a test of its own.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_other_process() {
-    let Ok(task) = std::env::var(TASK) else { return };
-    let mut lines = task.splitn(3, '\n');
-    let (task, backend, directory) = (
-        lines.next().unwrap(),
-        lines.next().unwrap(),
-        Path::new(lines.next().unwrap()),
-    );
-    match task {
+    let Some(task) = of_this_process(TASK) else {
+        return;
+    };
+    let (backend, directory) = (task.backend.as_str(), task.directory.as_path());
+    match task.name.as_str() {
         "forever" => put_forever(backend, directory).await,
         "reconcile" => reconcile_forever(directory).await,
         "same" => put_the_same(backend, directory).await,
@@ -103,7 +92,7 @@ fn finish(others: &mut [Child]) {
 async fn two_processes_write_one_volume() {
     for backend in BACKENDS {
         let directory = tempfile::tempdir().unwrap();
-        let mut others = ["one", "two", "three"].map(|task| spawn(backend, directory.path(), task));
+        let mut others = ["one", "two", "three"].map(|task| spawn(TASK, backend, directory.path(), task));
         finish(&mut others);
         let store = store(backend, directory.path()).await;
         let volume = volume(&store).await;
@@ -132,7 +121,7 @@ async fn two_processes_write_one_volume() {
 async fn processes_that_put_the_same_blocks_all_succeed() {
     for backend in BACKENDS {
         let directory = tempfile::tempdir().unwrap();
-        let mut others = ["same"; 3].map(|task| spawn(backend, directory.path(), task));
+        let mut others = ["same"; 3].map(|task| spawn(TASK, backend, directory.path(), task));
         finish(&mut others);
         let store = store(backend, directory.path()).await;
         let report = store.verify_all(Repair::Nothing).await.unwrap();
@@ -151,7 +140,7 @@ async fn a_killed_process_loses_nothing_it_was_told_was_written() {
         let directory = tempfile::tempdir().unwrap();
         let mut acknowledged = BTreeMap::new();
         for life in 0..5 {
-            let mut other = spawn(backend, directory.path(), "forever");
+            let mut other = spawn(TASK, backend, directory.path(), "forever");
             let output = BufReader::new(other.stdout.take().unwrap());
             // Each life ends after another number of words, so each kill meets another step.
             let mut left = 2 + life * 3;
@@ -221,7 +210,7 @@ async fn a_killed_reconciliation_is_resumed() {
         there.blocks().put(format!("there {at}")).await.unwrap();
     }
     for life in 0..4 {
-        let mut other = spawn("fs", directory.path(), "reconcile");
+        let mut other = spawn(TASK, "fs", directory.path(), "reconcile");
         let mut output = BufReader::new(other.stdout.take().unwrap()).lines();
         while !output.next().unwrap().unwrap().contains("@begun") {}
         // Until it has copied some more, so each kill meets another step.

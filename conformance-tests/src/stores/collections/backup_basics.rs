@@ -1,5 +1,7 @@
 //! Backups as they are meant to go.
 
+mod elsewhere;
+
 use std::time::Duration;
 
 use storage_core::bson::{
@@ -8,6 +10,7 @@ use storage_core::bson::{
 use storage_core::{Capability, ErrorKind, Index, PutOptions, Query, Storage};
 use storage_stores::collections::Backups;
 
+use self::elsewhere::{a_backup_moves_data_elsewhere, a_backup_on_another_storage};
 use super::migration_basics::ensure_failed;
 use super::migration_sample::{all, counting, load, migrations, roles, states, users};
 use crate::case::{Failure, Verdict, cases, ensure, ensure_eq, ensure_kind};
@@ -318,41 +321,6 @@ async fn a_restore_is_undone_by_its_safety_backup(ctx: &Ctx) -> Verdict {
         before,
         "after the restore of what there was before"
     );
-    Ok(())
-}
-
-async fn a_backup_on_another_storage(ctx: &Ctx) -> Verdict {
-    let (storage, elsewhere) = (ctx.storage(), ctx.other_place("backups").await?);
-    load(storage).await?;
-    let before = everything(storage).await?;
-    let backups = Backups::new(storage.clone()).kept_on(elsewhere.clone());
-    backups.create(Some("b")).await?;
-    users(storage).delete("ada").await?;
-    backups.restore("b").await?;
-    ensure_eq!(everything(storage).await?, before, "after the restore");
-    let here = storage
-        .objects()
-        .list_page(storage_core::ListRequest::new(""))
-        .await?;
-    ensure_eq!(here.entries.len(), 0, "objects here");
-    ensure_eq!(everything(&elsewhere).await?, [], "documents there");
-    Ok(())
-}
-
-async fn a_backup_moves_data_elsewhere(ctx: &Ctx) -> Verdict {
-    let (storage, elsewhere) = (ctx.storage(), ctx.other_place("moved").await?);
-    load(storage).await?;
-    migrations(storage, [roles()])?.migrate().await?;
-    Backups::new(storage.clone()).create(Some("b")).await?;
-    elsewhere
-        .collection::<Document>("stale")
-        .put("x", &doc! {})
-        .await?;
-    Backups::new(elsewhere.clone())
-        .kept_on(storage.clone())
-        .restore("b")
-        .await?;
-    ensure_eq!(everything(&elsewhere).await?, everything(storage).await?, "both");
     Ok(())
 }
 

@@ -84,6 +84,19 @@ async fn nothing_else(ctx: &Ctx, options: &KvOptions, values: &[(&str, &str)], w
     Ok(())
 }
 
+/// Whether the one entry is there: with this value, whole, or not at all, and nothing else is left.
+async fn survived(ctx: &Ctx, kv: &Kv, options: &KvOptions, value: &str, when: &str) -> Result<bool, Failure> {
+    let found = text(kv, "k").await?;
+    ensure!(
+        found.as_ref().is_none_or(|found| found == value),
+        "a torn value {when}"
+    );
+    ensure_eq!(kv.has("k").await?, found.is_some(), "has {when}");
+    let left = found.as_ref().map(|found| ("k", found.as_str()));
+    nothing_else(ctx, options, left.as_slice(), when).await?;
+    Ok(found.is_some())
+}
+
 async fn a_set_cut_short_is_there_or_not(ctx: &Ctx) -> Verdict {
     for (form, options, value) in forms() {
         for fault in FAULTS {
@@ -95,17 +108,8 @@ async fn a_set_cut_short_is_there_or_not(ctx: &Ctx) -> Verdict {
                     None => false,
                 };
                 let kv = open_with(ctx.storage(), options.clone()).await?;
-                let found = text(&kv, "k").await?;
-                ensure!(found.is_some() || !set, "an acknowledged value is gone {when}");
-                ensure!(
-                    found.as_ref().is_none_or(|found| *found == value('x')),
-                    "a torn value {when}"
-                );
-                ensure_eq!(kv.has("k").await?, found.is_some(), "has {when}");
-                match found {
-                    Some(found) => nothing_else(ctx, &options, &[("k", &found)], &when).await?,
-                    None => nothing_else(ctx, &options, &[], &when).await?,
-                }
+                let survived = survived(ctx, &kv, &options, &value('x'), &when).await?;
+                ensure!(survived || !set, "an acknowledged value is gone {when}");
                 kv.delete("k").await?;
                 put(&kv, "k", &value('y')).await?;
                 ensure_eq!(text(&kv, "k").await?, Some(value('y')), "set again {when}");
@@ -165,17 +169,8 @@ async fn a_deletion_cut_short_is_whole_or_has_not_begun(ctx: &Ctx) -> Verdict {
                     Some(kv) => kv.delete("k").await.is_ok(),
                     None => false,
                 };
-                let found = text(&kv, "k").await?;
-                ensure!(found.is_none() || !deleted, "what was deleted is there {when}");
-                ensure!(
-                    found.as_ref().is_none_or(|found| *found == value('x')),
-                    "a torn value {when}"
-                );
-                ensure_eq!(kv.has("k").await?, found.is_some(), "has {when}");
-                match found {
-                    Some(found) => nothing_else(ctx, &options, &[("k", &found)], &when).await?,
-                    None => nothing_else(ctx, &options, &[], &when).await?,
-                }
+                let survived = survived(ctx, &kv, &options, &value('x'), &when).await?;
+                ensure!(!survived || !deleted, "what was deleted is there {when}");
                 kv.erase().await?;
             }
         }
