@@ -25,7 +25,7 @@
 //!
 //! | where | what |
 //! |---|---|
-//! | object `chunks/<hex of the content's id>/<index>.bin` | the bytes of a chunk |
+//! | object `chunks/<hex of the content's id>/<index>.bin` | the bytes of a chunk; where objects are not deleted by their version, on buckets, `<upload>/<index>.bin` in that directory |
 //! | collection `content_metadata` | a document per content, under its id; index `by_session` |
 //! | collection `chunk_metadata` | a document per chunk, under `<content's id>/<index, 8 digits>` |
 //! | collection `sessions` | a document per session, under its id, with what its contents have reserved |

@@ -2,6 +2,8 @@
 //! to four processes is tried. A process that crashed or is paused is one that takes no further step, and everything is checked in
 //! every state, so every crash and every pause is among them.
 //!
+//! Where objects are not deleted by their version, as on buckets, the upload is part of their names: a scene says so.
+//!
 //! The machines do what `save.rs`, `complete.rs`, `delete.rs` and `verify.rs` of the store do, call by call, on one content of one chunk;
 //! change the protocol here first. That the model can see a fault at all is shown by making the mistakes the protocol rules out.
 
@@ -110,12 +112,27 @@ fn scenes() -> Vec<Scene> {
             one(1),
             [delete(), save(2), complete()],
         ),
+        scene(
+            "on a bucket, two deletions and a saver",
+            one(1).on_a_bucket(),
+            [delete(), delete(), save(2)],
+        ),
+        scene(
+            "on a bucket, a first saver, a deletion and a later saver",
+            empty().on_a_bucket(),
+            [save(1), delete(), save(2)],
+        ),
+        scene(
+            "on a bucket, a deletion, a replacement and a completion",
+            one(1).on_a_bucket(),
+            [delete(), save(2), complete()],
+        ),
     ]
 }
 
 /// More than a quarter of a million states each.
 fn large_scenes() -> Vec<Scene> {
-    let (empty, one) = (World::begun, World::with_chunk);
+    let (empty, orphan, one) = (World::begun, World::with_orphan, World::with_chunk);
     vec![
         scene(
             "two completions and a replacement",
@@ -131,6 +148,11 @@ fn large_scenes() -> Vec<Scene> {
             "two deletions, a saver and a completion",
             one(1),
             [delete(), delete(), save(2), complete()],
+        ),
+        scene(
+            "on a bucket, a saver of an orphan's bytes, a repair, a deletion and a later saver",
+            orphan(1).on_a_bucket(),
+            [save(1), repair(&orphan(1).on_a_bucket()), delete(), save(2)],
         ),
     ]
 }

@@ -35,7 +35,7 @@ impl ChunkStore {
                 }
                 None => {
                     self.reserve(info, bytes, true).await?;
-                    let body = Content::begin(info, self.storage.now());
+                    let body = Content::begin(info, self.storage.now(), !self.deletes_by_version());
                     let made = self.swap(&self.contents(), id, None, &body).await;
                     match made {
                         Ok(Some(version)) => {

@@ -166,7 +166,7 @@ impl ChunkStore {
     pub(super) async fn missing(&self, content: &Content) -> Result<Vec<u32>> {
         let total = content.metadata.total_chunks;
         let stored: Vec<u32> = self
-            .stored_indexes(content.id())
+            .stored_indexes(&content.directory())
             .await?
             .range(..total)
             .copied()
@@ -184,13 +184,12 @@ impl ChunkStore {
     }
 
     /// The indexes there are objects of.
-    async fn stored_indexes(&self, content_id: &str) -> Result<BTreeSet<u32>> {
-        let directory = names::directory(content_id);
-        let mut entries = self.objects().list_with(ListRequest::new(&directory));
+    async fn stored_indexes(&self, directory: &str) -> Result<BTreeSet<u32>> {
+        let mut entries = self.objects().list_with(ListRequest::new(directory));
         let mut indexes = BTreeSet::new();
         while let Some(entry) = entries.try_next().await? {
             if let ListEntry::Object(key, _) = entry {
-                indexes.extend(key.as_str().strip_prefix(&directory).and_then(names::index_of));
+                indexes.extend(key.as_str().strip_prefix(directory).and_then(names::index_of));
             }
         }
         Ok(indexes)

@@ -6,6 +6,7 @@ use storage_core::{Error, Result, Timestamp, Version, random_u128};
 
 use super::fields::{Fields, binary, millis, number};
 use super::info::ChunkInfo;
+use super::names;
 
 /// What is known about a content.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +44,8 @@ pub(super) struct Content {
     pub(super) metadata: ContentMetadata,
     /// Which upload under this id it is: what an earlier one left behind is not part of it.
     pub(super) upload: String,
+    /// Whether the upload is part of its objects' names: then nobody who is late with an earlier one can meet them.
+    pub(super) named_by_upload: bool,
     /// Changes with every replacement of a chunk, so that who completes the content notices.
     pub(super) revision: String,
     /// The bytes that were announced.
@@ -58,7 +61,7 @@ pub(super) const UNKNOWN: &str = "unknown";
 
 impl Content {
     /// The record of a content whose first chunk this is.
-    pub(super) fn begin(info: &ChunkInfo, now: Timestamp) -> Document {
+    pub(super) fn begin(info: &ChunkInfo, now: Timestamp, named_by_upload: bool) -> Document {
         let mut body = doc! {
             "content_id": &info.content_id,
             "session_id": &info.session_id,
@@ -73,6 +76,9 @@ impl Content {
             "upload": nonce(),
             "revision": nonce(),
         };
+        if named_by_upload {
+            body.insert("named_by_upload", true);
+        }
         if let Some(metadata) = &info.metadata {
             body.insert("additional_metadata", metadata.clone());
         }
@@ -106,6 +112,7 @@ impl Content {
         Ok(Self {
             metadata,
             upload: fields.text("upload")?,
+            named_by_upload: fields.optional("named_by_upload", Fields::flag)?.unwrap_or(false),
             revision: fields.text("revision")?,
             announced: fields.optional("reserved_size", Fields::number)?,
             deleting: fields.optional("deleting", Fields::flag)?.unwrap_or(false),
@@ -116,6 +123,21 @@ impl Content {
 
     pub(super) fn id(&self) -> &str {
         &self.metadata.content_id
+    }
+
+    /// Where the objects of this upload lie.
+    pub(super) fn directory(&self) -> String {
+        let directory = names::directory(self.id());
+        if self.named_by_upload {
+            format!("{directory}{}/", self.upload)
+        } else {
+            directory
+        }
+    }
+
+    /// The key of a chunk's object.
+    pub(super) fn object_key(&self, index: u32) -> String {
+        format!("{}{index}.bin", self.directory())
     }
 
     /// Refuses a chunk that says something else about the content than the first one did.

@@ -7,9 +7,9 @@
 //! 4. *The record*, last, because the mark is what tells the next call that there is something to finish.
 //!
 //! Whoever is slow must not delete what was saved under the same id since. So versions are read first, then the mark is looked at
-//! again, and then exactly these versions are deleted. Where the backend cannot delete an object by its version (buckets), a
-//! deletion that is paused right there for as long as another one and a new upload take can take an object of that upload away;
-//! completing it then says which chunk to send again.
+//! again, and then exactly these versions are deleted. Where the backend cannot delete an object by its version (buckets), the upload
+//! is part of its objects' names: what was found while the mark stood is of this upload or of an earlier one, and no later one writes
+//! under these names.
 
 use std::time::Duration;
 
@@ -178,9 +178,9 @@ impl ChunkStore {
         content: &Content,
         page: &[Stored],
     ) -> Result<Vec<(String, Version)>> {
-        let indexes = page.iter().filter_map(|stored| names::of_object_key(&stored.key));
-        let ids: Vec<String> = indexes
-            .map(|(_, index)| names::record_id(content.id(), index))
+        let named = page.iter().filter_map(|stored| names::of_object_key(&stored.key));
+        let ids: Vec<String> = named
+            .map(|name| names::record_id(content.id(), name.index))
             .collect();
         let found = self.records().get_many(&ids).await?;
         Ok(ids
@@ -196,14 +196,15 @@ impl ChunkStore {
         Ok(now.is_some_and(|now| now.version == content.version))
     }
 
+    /// Whether an object is deleted by its version. Where not, the upload is part of the names of its objects.
+    pub(super) fn deletes_by_version(&self) -> bool {
+        let declaration = self.storage.declaration();
+        declaration.support(Capability::DeleteIf).is_present()
+    }
+
     async fn delete_objects(&self, page: Vec<Stored>) -> Result<u64> {
-        let by_version = self
-            .storage
-            .declaration()
-            .support(Capability::DeleteIf)
-            .is_present();
         let mut freed = 0;
-        if !by_version {
+        if !self.deletes_by_version() {
             let results = self
                 .objects()
                 .delete_many(page.iter().map(|stored| &stored.key))

@@ -14,6 +14,9 @@ const CHUNK_SUFFIX_BYTES: u64 = 9;
 /// What an index key holds beside the session's id: whether it is pinned, and when it was created.
 const ORDER_BYTES: u64 = 32;
 
+/// The length of an upload's name.
+const UPLOAD_BYTES: usize = 32;
+
 /// What stands before every object's key.
 pub(super) const OBJECTS: &str = "chunks/";
 
@@ -28,18 +31,13 @@ pub(super) fn of_record_id(id: &str) -> Option<(&str, u32)> {
     Some((content, index.parse().ok().filter(|_| index.len() == 8)?))
 }
 
-/// The key of a chunk's object.
-pub(super) fn object_key(content_id: &str, index: u32) -> String {
-    format!("{}{index}.bin", directory(content_id))
-}
-
-/// Where the objects of a content lie.
+/// Where the objects of a content lie, whichever upload they are of.
 pub(super) fn directory(content_id: &str) -> String {
     let hex: String = content_id.bytes().map(|byte| format!("{byte:02x}")).collect();
     format!("{OBJECTS}{hex}/")
 }
 
-/// The index that a key in a content's directory has in its name.
+/// What a key in the directory of an upload, or of a content whose objects lie right in its own, says of the index.
 pub(super) fn index_of(name: &str) -> Option<u32> {
     let digits = name.strip_suffix(".bin")?;
     let index: u32 = digits.parse().ok()?;
@@ -47,9 +45,22 @@ pub(super) fn index_of(name: &str) -> Option<u32> {
     (index.to_string() == digits).then_some(index)
 }
 
-/// The content and the index that an object's key is about.
-pub(super) fn of_object_key(key: &str) -> Option<(String, u32)> {
+/// What an object's key is about.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct ObjectName {
+    pub(super) content_id: String,
+    /// The upload, where it is part of the name.
+    pub(super) upload: Option<String>,
+    pub(super) index: u32,
+}
+
+/// What an object's key is about.
+pub(super) fn of_object_key(key: &str) -> Option<ObjectName> {
     let (hex, name) = key.strip_prefix(OBJECTS)?.split_once('/')?;
+    let (upload, name) = match name.split_once('/') {
+        Some((upload, name)) => (Some(upload.to_owned()), name),
+        None => (None, name),
+    };
     let digit = |byte: u8| match byte {
         b'0'..=b'9' => Some(byte - b'0'),
         b'a'..=b'f' => Some(byte - b'a' + 10),
@@ -60,8 +71,11 @@ pub(super) fn of_object_key(key: &str) -> Option<(String, u32)> {
         .iter()
         .map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?))
         .collect();
-    let content = String::from_utf8(bytes?).ok().filter(|_| rest.is_empty())?;
-    Some((content, index_of(name)?))
+    Some(ObjectName {
+        content_id: String::from_utf8(bytes?).ok().filter(|_| rest.is_empty())?,
+        upload,
+        index: index_of(name)?,
+    })
 }
 
 /// Refuses a content id that any of its names would be too long for.
@@ -72,7 +86,7 @@ pub(super) fn check_content_id(storage: &Storage, id: &str) -> Result<()> {
     let by_document = documents.map_or(u64::MAX, |section| {
         section.max_id_bytes.saturating_sub(CHUNK_SUFFIX_BYTES)
     });
-    let beside = object_key("", MAX_CHUNKS).len() as u64;
+    let beside = (OBJECTS.len() + UPLOAD_BYTES + "//".len() + "10000000.bin".len()) as u64;
     let by_object = declaration.objects.max_key_bytes.saturating_sub(beside) / 2;
     within("the content id in bytes", by_document.min(by_object), id)
 }
@@ -160,12 +174,19 @@ mod tests {
         for content in ["a", "../..", "a/00000001", "é/🦀", "a\u{1}b"] {
             for index in [0, 7, MAX_CHUNKS - 1] {
                 assert_eq!(of_record_id(&record_id(content, index)), Some((content, index)));
-                let key = object_key(content, index);
-                assert_eq!(of_object_key(&key), Some((content.to_owned(), index)));
-                assert_eq!(
-                    key.strip_prefix(&directory(content)).and_then(index_of),
-                    Some(index)
-                );
+                for upload in [None, Some("0123456789abcdef0123456789abcdef".to_owned())] {
+                    let within = upload
+                        .as_ref()
+                        .map(|upload| format!("{upload}/"))
+                        .unwrap_or_default();
+                    let key = format!("{}{within}{index}.bin", directory(content));
+                    let name = ObjectName {
+                        content_id: content.to_owned(),
+                        upload,
+                        index,
+                    };
+                    assert_eq!(of_object_key(&key), Some(name));
+                }
             }
         }
         for other in [
@@ -175,6 +196,7 @@ mod tests {
             "chunks/ff/7.bin",
             "chunks/61/7",
             "61/7.bin",
+            "chunks/61/a/b/7.bin",
         ] {
             assert_eq!(of_object_key(other), None, "{other}");
         }

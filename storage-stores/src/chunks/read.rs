@@ -237,7 +237,7 @@ impl ChunkStore {
         index: u32,
         record: &Record,
     ) -> Result<Option<Chunk>> {
-        let key = names::object_key(content.id(), index);
+        let key = content.object_key(index);
         let mut record = record.clone();
         for attempt in 0..2 {
             let found = self.objects().read(&key).await?;

@@ -94,7 +94,7 @@ impl ChunkStore {
         if target.content.metadata.is_complete {
             return Ok(false);
         }
-        let key = names::object_key(target.content.id(), target.index);
+        let key = target.content.object_key(target.index);
         if unless_lost(self.objects().create(key, target.bytes.clone()).await)?.is_none() {
             return Ok(false);
         }
@@ -137,7 +137,7 @@ impl ChunkStore {
 
     /// An object without a record: the same bytes become the chunk, others are written over after they were intended.
     async fn adopt(&self, target: &Target<'_>) -> Result<bool> {
-        let key = names::object_key(target.content.id(), target.index);
+        let key = target.content.object_key(target.index);
         let finished = target.content.metadata.is_complete;
         match self.objects().read_with(&key, ReadRequest::default()).await? {
             // The record of a complete content's chunk was lost, and the chunk was not.
@@ -166,7 +166,7 @@ impl ChunkStore {
 
     /// The record says that these bytes are there; makes sure that they are.
     async fn heal(&self, target: &Target<'_>, record: &Record) -> Result<bool> {
-        let key = names::object_key(target.content.id(), target.index);
+        let key = target.content.object_key(target.index);
         let found = self.objects().read_with(&key, ReadRequest::default()).await?;
         if found
             .as_ref()
@@ -208,7 +208,7 @@ impl ChunkStore {
         if !self.mark_changed(target.content).await? {
             return Ok(Attempt::Again);
         }
-        let key = names::object_key(id, index);
+        let key = target.content.object_key(index);
         for attempt in 0..race::MAX_ATTEMPTS {
             let version = self.objects().stat(&key).await?.map(|meta| meta.version);
             if !self.is_still(target, &intended).await? {

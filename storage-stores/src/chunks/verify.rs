@@ -7,7 +7,7 @@ use storage_core::{Error, ErrorKind, ListEntry, ListRequest, ObjectMeta, Query, 
 
 use super::content::Content;
 use super::list::Contents;
-use super::names;
+use super::names::{self, ObjectName};
 use super::read::RECORDS_PER_PAGE;
 use super::record::Record;
 use super::store::{ChunkStore, document, unless_lost};
@@ -174,7 +174,7 @@ impl Walk<'_> {
         match self.store.verified(content, index, &record).await {
             Ok(chunk) => self.report.bytes += chunk.map_or(0, |chunk| chunk.bytes.len() as u64),
             Err(error) if error.kind() == ErrorKind::Corrupt => {
-                let key = names::object_key(content.id(), index);
+                let key = content.object_key(index);
                 let kind = match self.store.objects().stat(key).await? {
                     Some(_) => ProblemKind::DamagedChunk,
                     None => ProblemKind::MissingChunk,
@@ -295,39 +295,45 @@ impl Walk<'_> {
             .collect();
         let ids = named
             .iter()
-            .map(|((content, index), ..)| names::record_id(content, *index));
+            .map(|(name, ..)| names::record_id(&name.content_id, name.index));
         let records = self.store.records().get_many(ids.collect::<Vec<_>>()).await?;
-        for (((content_id, index), key, meta), record) in named.into_iter().zip(records) {
+        for ((name, key, meta), record) in named.into_iter().zip(records) {
+            let named = record.is_some_and(|record| match (&name.upload, record.value.get_str("upload")) {
+                (Some(of), Ok(upload)) => of == upload,
+                _ => true,
+            });
             let written = meta.as_ref().and_then(|meta| meta.modified);
             // Where the medium does not know, it may be one whose record is about to be written.
             let old = written.is_some_and(|time| time.after(self.store.options.upload_age) <= now);
-            if record.is_some() || !old {
+            if named || !old {
                 continue;
             }
             let repaired = match meta {
-                Some(meta) if self.repairs => self.remove_orphan(&content_id, index, &key, meta).await?,
+                Some(meta) if self.repairs => self.remove_orphan(&name, &key, meta).await?,
                 _ => false,
             };
-            self.note(
-                ProblemKind::OrphanObject,
-                key,
-                Some(&content_id),
-                Some(index),
-                repaired,
-            );
+            let (kind, content_id) = (ProblemKind::OrphanObject, Some(name.content_id.as_str()));
+            self.note(kind, key, content_id, Some(name.index), repaired);
         }
         Ok(())
     }
 
-    /// Removes an object unless somebody has just adopted it. What no backend can delete by its version stays where a sender may be at
-    /// work on the content.
-    async fn remove_orphan(&self, content_id: &str, index: u32, key: &str, meta: ObjectMeta) -> Result<bool> {
-        let store = self.store;
-        if store.any_record(content_id, index).await?.is_some() {
+    /// Removes an object unless somebody has just adopted it. Where nothing is deleted by its version it stays while a sender may be at
+    /// work on the content: on the upload, where that is part of the name.
+    async fn remove_orphan(&self, name: &ObjectName, key: &str, meta: ObjectMeta) -> Result<bool> {
+        let (store, content_id) = (self.store, name.content_id.as_str());
+        if let Some(upload) = &name.upload {
+            let now = store.any_content(content_id).await?;
+            if now.is_some_and(|content| content.upload == *upload) {
+                return Ok(false);
+            }
+            store.objects().delete(key).await?;
+            return Ok(true);
+        }
+        if store.any_record(content_id, name.index).await?.is_some() {
             return Ok(false);
         }
-        let by_version = storage_core::Capability::DeleteIf;
-        if store.storage.declaration().support(by_version).is_present() {
+        if store.deletes_by_version() {
             return Ok(unless_lost(store.objects().delete_if(key, meta.version).await)?.is_some());
         }
         if store.any_content(content_id).await?.is_some() {
@@ -338,7 +344,7 @@ impl Walk<'_> {
     }
 
     fn chunk(&mut self, kind: ProblemKind, content: &Content, index: u32) {
-        let entry = names::object_key(content.id(), index);
+        let entry = content.object_key(index);
         self.note(kind, entry, Some(content.id()), Some(index), false);
     }
 

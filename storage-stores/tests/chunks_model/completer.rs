@@ -57,7 +57,7 @@ impl Completer {
                 Some(_) => Complete::ReadRecord,
                 None => Complete::Done,
             },
-            Complete::ReadForSettling(record) => match world.object {
+            Complete::ReadForSettling(record) => match world.object(self.upload) {
                 Some(object) if record.names(object.bytes) => {
                     self.settling = Some(Saver::settling(object.bytes, self.upload));
                     Complete::Settle
@@ -78,7 +78,7 @@ impl Completer {
                 Some(record) => Complete::ReadObject(record),
                 None => Complete::Begin,
             },
-            Complete::ReadObject(record) => match world.object {
+            Complete::ReadObject(record) => match world.object(self.upload) {
                 Some(object) if record.names(object.bytes) => Complete::Look(object.bytes),
                 _ => Complete::Begin,
             },

@@ -7,10 +7,10 @@ pub(crate) enum Delete {
     Begin,
     Mark(Content),
     List,
-    Records(Token),
-    Look(Token, Option<Token>),
-    Unrecord(Token, Option<Token>),
-    Unwrite(Token),
+    Records,
+    Look(Option<Token>),
+    Unrecord(Option<Token>),
+    Unwrite,
     Remove,
     Done,
 }
@@ -20,6 +20,8 @@ pub(crate) struct Deleter {
     pub(crate) at: Delete,
     /// The version of the content's record that is the mark.
     pub(crate) mark: Token,
+    /// The objects that were found: their names and versions.
+    pub(crate) page: Vec<(Token, Token)>,
 }
 
 impl Deleter {
@@ -27,6 +29,7 @@ impl Deleter {
         Self {
             at: Delete::Begin,
             mark: 0,
+            page: Vec::new(),
         }
     }
 
@@ -34,6 +37,7 @@ impl Deleter {
         Self {
             at: Delete::List,
             mark,
+            page: Vec::new(),
         }
     }
 
@@ -61,33 +65,38 @@ impl Deleter {
                     None => Delete::Begin,
                 }
             }
-            Delete::List => match world.object {
-                Some(object) => Delete::Records(object.version),
-                None => Delete::Remove,
-            },
-            Delete::Records(object) => Delete::Look(object, world.record.map(|record| record.version)),
-            Delete::Look(object, record) => {
+            Delete::List => {
+                let found = world.objects.iter();
+                self.page = found.map(|(name, object)| (*name, object.version)).collect();
+                if self.page.is_empty() {
+                    Delete::Remove
+                } else {
+                    Delete::Records
+                }
+            }
+            Delete::Records => Delete::Look(world.record.map(|record| record.version)),
+            Delete::Look(record) => {
                 let marked = world.content.is_some_and(|content| content.version == self.mark);
                 if marked || mistake == Some(Mistake::DoNotLookAtTheMark) {
-                    Delete::Unrecord(object, record)
+                    Delete::Unrecord(record)
                 } else {
                     Delete::Done
                 }
             }
-            Delete::Unrecord(object, record) => {
+            Delete::Unrecord(record) => {
                 let found = world.record.map(|record| record.version);
                 if record.is_some() && found == record {
                     world.record = None;
                 }
-                Delete::Unwrite(object)
+                Delete::Unwrite
             }
-            Delete::Unwrite(object) => {
-                let found = world.object.map(|object| object.version);
-                if found == Some(object) || mistake == Some(Mistake::DeleteByName) {
-                    world.object = None;
+            Delete::Unwrite => match self.page.pop() {
+                Some((name, version)) => {
+                    world.delete_object(name, version, mistake == Some(Mistake::DeleteByName));
+                    Delete::Unwrite
                 }
-                Delete::List
-            }
+                None => Delete::List,
+            },
             Delete::Remove => {
                 if world.content.is_some_and(|content| content.version == self.mark) {
                     world.content = None;

@@ -87,8 +87,9 @@ impl State {
                 Process::Delete(deleter) => tokens_of_deleter(deleter, &mut rename),
                 Process::Repair(repairer) => {
                     if repairer.at == Repair::Done {
-                        repairer.orphan = 0;
+                        (repairer.name, repairer.orphan) = (0, 0);
                     }
+                    rename(&mut repairer.name);
                     rename(&mut repairer.orphan);
                 }
             }
@@ -106,9 +107,15 @@ fn tokens_of_world(world: &mut World, rename: &mut impl FnMut(&mut Token)) {
         .record
         .iter_mut()
         .for_each(|record| tokens_of_record(record, rename));
-    if let Some(Object { version, .. }) = &mut world.object {
-        rename(version);
-    }
+    let mut renamed = |(mut name, mut object): (Token, Object)| {
+        rename(&mut name);
+        rename(&mut object.version);
+        (name, object)
+    };
+    world.objects = std::mem::take(&mut world.objects)
+        .into_iter()
+        .map(&mut renamed)
+        .collect();
     world.acknowledged.iter_mut().for_each(rename);
 }
 
@@ -171,14 +178,17 @@ fn tokens_of_deleter(deleter: &mut Deleter, rename: &mut impl FnMut(&mut Token))
     if matches!(deleter.at, Delete::Begin | Delete::Mark(_) | Delete::Done) {
         deleter.mark = 0;
     }
+    if matches!(deleter.at, Delete::Remove | Delete::Done) {
+        deleter.page.clear();
+    }
     rename(&mut deleter.mark);
+    for (name, version) in &mut deleter.page {
+        rename(name);
+        rename(version);
+    }
     match &mut deleter.at {
         Delete::Mark(content) => tokens_of_content(content, rename),
-        Delete::Records(object) | Delete::Unwrite(object) => rename(object),
-        Delete::Look(object, record) | Delete::Unrecord(object, record) => {
-            rename(object);
-            record.iter_mut().for_each(rename);
-        }
+        Delete::Look(record) | Delete::Unrecord(record) => record.iter_mut().for_each(rename),
         _ => {}
     }
 }

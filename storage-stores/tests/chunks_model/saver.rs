@@ -54,7 +54,7 @@ impl Saver {
     }
 
     /// One that settles what a completer found, and looks no further.
-    pub(crate) const fn settling(bytes: Bytes, upload: Token) -> Self {
+    pub(crate) fn settling(bytes: Bytes, upload: Token) -> Self {
         Self {
             at: Save::Look,
             upload,
@@ -83,7 +83,8 @@ impl Saver {
     }
 
     pub(crate) fn step(&mut self, world: &mut World, mistake: Option<Mistake>) -> bool {
-        let version = world.object.map(|object| object.version);
+        let object = world.object(self.upload);
+        let version = object.map(|object| object.version);
         self.at = match self.at {
             Save::Done | Save::Refused => return false,
             Save::Begin => match world.content {
@@ -122,14 +123,14 @@ impl Saver {
                     Save::FinishDeletion
                 }
             }
-            Save::Create if world.write(self.bytes, None) => Save::InsertRecord,
+            Save::Create if world.write(self.upload, self.bytes, None) => Save::InsertRecord,
             Save::Create => Save::Look,
             Save::InsertRecord => match world.swap_record(None, self.record(Some(self.bytes), 0)) {
                 Some(_) => self.done(world),
                 None => Save::Begin,
             },
             Save::Look => self.look(world, mistake),
-            Save::Adopt => match world.object {
+            Save::Adopt => match object {
                 Some(object) if self.complete && object.bytes == self.bytes => Save::InsertRecord,
                 _ if self.complete => Save::Refused,
                 None => Save::Begin,
@@ -137,18 +138,18 @@ impl Saver {
                 Some(_) => Save::AdoptIntend,
             },
             Save::AdoptWrite(_) if mistake == Some(Mistake::AdoptUnwritten) => Save::InsertRecord,
-            Save::AdoptWrite(over) if world.write(self.bytes, Some(over)) => Save::InsertRecord,
+            Save::AdoptWrite(over) if world.write(self.upload, self.bytes, Some(over)) => Save::InsertRecord,
             Save::AdoptWrite(_) => Save::Begin,
             Save::AdoptIntend => {
                 world.swap_record(None, self.record(None, 1 << self.bytes));
                 Save::Begin
             }
-            Save::Heal(record) => match world.object {
+            Save::Heal(record) => match object {
                 Some(object) if object.bytes == self.bytes => self.done(world),
                 _ => Save::HealCheck(record, version),
             },
             Save::HealCheck(record, over) if Self::is_still(world, record) => Save::HealWrite(over),
-            Save::HealWrite(over) if world.write(self.bytes, over) => self.done(world),
+            Save::HealWrite(over) if world.write(self.upload, self.bytes, over) => self.done(world),
             Save::HealCheck(..) | Save::HealWrite(_) => Save::Begin,
             Save::Confirm(found) => match world.content {
                 Some(content) if !content.deleting && content.upload == self.upload => Save::Intend(found),
@@ -174,10 +175,10 @@ impl Saver {
             Save::Check(over) if Self::is_still(world, self.intended) => Save::Write(over),
             Save::Check(_) => Save::Begin,
             Save::Write(_) if mistake == Some(Mistake::WriteUnconditionally) => {
-                world.write_anyway(self.bytes);
+                world.write_anyway(self.upload, self.bytes);
                 Save::Settle
             }
-            Save::Write(over) if world.write(self.bytes, over) => Save::Settle,
+            Save::Write(over) if world.write(self.upload, self.bytes, over) => Save::Settle,
             Save::Write(_) => Save::Stat,
             Save::Settle => match world.swap_record(Some(self.intended), self.record(Some(self.bytes), 0)) {
                 Some(_) => self.done(world),

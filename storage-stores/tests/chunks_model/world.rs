@@ -1,5 +1,7 @@
 //! [`World`]: the storage as the protocol sees it. Every method that is not a check is one call, atomic like the real one.
 
+use std::collections::BTreeMap;
+
 /// A version, an upload or a revision.
 pub(crate) type Token = u8;
 /// What a chunk holds, initialization vector included.
@@ -57,7 +59,10 @@ pub(crate) enum Mistake {
 pub(crate) struct World {
     pub(crate) content: Option<Content>,
     pub(crate) record: Option<Record>,
-    pub(crate) object: Option<Object>,
+    /// Of the chunk, under their names: the upload where that is part of the name, and 0 where it is not.
+    pub(crate) objects: BTreeMap<Token, Object>,
+    /// Whether objects are not deleted by their version, and the upload is part of their names.
+    pub(crate) by_upload: bool,
     /// The uploads of which the chunk was acknowledged.
     pub(crate) acknowledged: Vec<Token>,
     pub(crate) last: Token,
@@ -76,7 +81,8 @@ impl World {
         Self {
             content: Some(content),
             record: None,
-            object: None,
+            objects: BTreeMap::new(),
+            by_upload: false,
             acknowledged: Vec::new(),
             last: 5,
         }
@@ -84,10 +90,23 @@ impl World {
 
     /// The same, with an object that no record names.
     pub(crate) fn with_orphan(bytes: Bytes) -> Self {
-        let object = Some(Object { version: 4, bytes });
         Self {
-            object,
+            objects: [(0, Object { version: 4, bytes })].into(),
             ..Self::begun()
+        }
+    }
+
+    /// The same on a backend that does not delete objects by their version.
+    pub(crate) fn on_a_bucket(self) -> Self {
+        let upload = self.content.map_or(0, |content| content.upload);
+        Self {
+            objects: self
+                .objects
+                .into_values()
+                .map(|object| (upload, object))
+                .collect(),
+            by_upload: true,
+            ..self
         }
     }
 
@@ -111,18 +130,35 @@ impl World {
         self.last
     }
 
-    /// Writes the object under a condition.
-    pub(crate) fn write(&mut self, bytes: Bytes, over: Option<Token>) -> bool {
-        if self.object.map(|object| object.version) != over {
+    /// The object an upload knows.
+    pub(crate) fn object(&self, upload: Token) -> Option<Object> {
+        self.objects.get(&self.name(upload)).copied()
+    }
+
+    const fn name(&self, upload: Token) -> Token {
+        if self.by_upload { upload } else { 0 }
+    }
+
+    /// Writes an upload's object under a condition.
+    pub(crate) fn write(&mut self, upload: Token, bytes: Bytes, over: Option<Token>) -> bool {
+        if self.object(upload).map(|object| object.version) != over {
             return false;
         }
-        self.write_anyway(bytes);
+        self.write_anyway(upload, bytes);
         true
     }
 
-    pub(crate) fn write_anyway(&mut self, bytes: Bytes) {
+    pub(crate) fn write_anyway(&mut self, upload: Token, bytes: Bytes) {
         let version = self.token();
-        self.object = Some(Object { version, bytes });
+        self.objects.insert(self.name(upload), Object { version, bytes });
+    }
+
+    /// Deletes an object, by its version where that can be.
+    pub(crate) fn delete_object(&mut self, name: Token, version: Token, by_name: bool) {
+        let found = self.objects.get(&name).map(|object| object.version);
+        if self.by_upload || by_name || found == Some(version) {
+            self.objects.remove(&name);
+        }
     }
 
     /// Swaps the record, and gives its new version.
@@ -149,7 +185,7 @@ impl World {
     pub(crate) fn check(&self) -> Option<&'static str> {
         let content = self.content.filter(|content| !content.deleting)?;
         let record = self.record.filter(|record| record.upload == content.upload);
-        let object = self.object.map(|object| object.bytes);
+        let object = self.object(content.upload).map(|object| object.bytes);
         let current = record.and_then(|record| record.current);
         if let (Some(record), Some(_)) = (record, current)
             && !object.is_some_and(|bytes| record.names(bytes))

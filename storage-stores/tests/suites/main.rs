@@ -1,6 +1,7 @@
 //! The stores, held to their suites on every backend that needs no server.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod bucket;
 mod deep;
 mod directories;
 
@@ -24,4 +25,8 @@ macro_rules! suites_on {
 suites_on! { memory: conformance_tests::InMemory::new("memory", |memory: storage_core::Memory| std::sync::Arc::new(memory)) }
 suites_on! { fs: Directories::new("fs", |directory| Box::pin(directories::fs(directory))) }
 suites_on! { sqlite: Directories::new("sqlite", |directory| Box::pin(directories::sqlite(directory))) }
+// The other stores do not ask how an object is deleted.
+mod bucket_in_memory {
+    conformance_tests::chunks_suite!(conformance_tests::InMemory::new("bucket", crate::bucket::bucket));
+}
 suites_on! { pair: Directories::new("fs+sqlite", |directory| Box::pin(directories::pair(directory))) }

@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use storage_core::bson::{Bson, Document, RawDocumentBuf, doc};
-use storage_core::{ErrorKind, Query};
+use storage_core::{Capability, ErrorKind, Query};
 use storage_stores::chunks::ChunkInfo;
 
-use super::sample::{ids, info, iv, open, read_all, save_all};
+use super::sample::{ids, info, iv, object, open, read_all, save_all};
 use crate::case::{Verdict, cases, ensure, ensure_eq, ensure_kind};
 use crate::context::Ctx;
 
@@ -16,7 +16,7 @@ cases! { chunk_basics:
     standard [Documents, Indexes, CreateIfAbsent, CompareAndSwap] an_empty_chunk_is_not_an_absent_one = "a chunk of no bytes is Some of nothing, one that never came is None";
     standard [Documents, Indexes, CreateIfAbsent, CompareAndSwap] what_is_optional_has_defaults = "without a type, an initialization vector or metadata a chunk is taken, and a later chunk may bring them";
     standard [Documents, Indexes, CreateIfAbsent, CompareAndSwap] records_have_the_seeds_fields = "the three collections hold the fields the document names, times in milliseconds";
-    standard [Documents, Indexes, CreateIfAbsent, CompareAndSwap] objects_have_the_seeds_names = "bytes lie under chunks, hex of the content's id, decimal index, bin";
+    standard [Documents, Indexes, CreateIfAbsent, CompareAndSwap] objects_have_the_seeds_names = "bytes lie under chunks, hex of the content's id, decimal index, bin; where nothing is deleted by its version the upload stands before the index";
     standard [Documents, Indexes, CreateIfAbsent, CompareAndSwap] every_chunk_keeps_its_own_vector = "each chunk's initialization vector comes back with it, and the content has that of the first to arrive";
     standard [Documents, Indexes, CreateIfAbsent, CompareAndSwap] deleting_leaves_nothing = "after a delete there is no record, no object and no reservation, and the same id can be used anew";
     standard [Documents, Indexes, CreateIfAbsent, CompareAndSwap] what_is_not_there_is_none = "an unknown content is None, false or NotFound, never an error of another kind";
@@ -201,7 +201,15 @@ async fn objects_have_the_seeds_names(ctx: &Ctx) -> Verdict {
     }
     let objects = ctx.storage().objects();
     for index in 0..11 {
-        let found = objects.read(format!("chunks/4162/{index}.bin")).await?;
+        let key = object(ctx.storage(), "Ab", index).await?;
+        let plain = key == format!("chunks/4162/{index}.bin");
+        // Elsewhere a deletion that is late could meet a later upload's object.
+        ensure_eq!(
+            plain,
+            ctx.has(Capability::DeleteIf),
+            "the seed's name, and not {key}"
+        );
+        let found = objects.read(&key).await?;
         ensure_eq!(
             found.as_deref(),
             Some(index.to_string().as_bytes()),

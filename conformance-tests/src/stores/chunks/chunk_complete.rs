@@ -4,7 +4,7 @@ use futures::TryStreamExt;
 use storage_core::{ByteRange, Bytes, ErrorKind};
 use storage_stores::chunks::ChunkStore;
 
-use super::sample::{info, open, read_all, save_all};
+use super::sample::{info, object, open, read_all, save_all};
 use crate::case::{Failure, Verdict, cases, ensure, ensure_eq, ensure_kind};
 use crate::context::Ctx;
 
@@ -172,7 +172,8 @@ async fn damage_stops_a_reader(ctx: &Ctx) -> Verdict {
     for index in 0..2 {
         store.save_chunk("abc", info("half", index, 2)).await?;
     }
-    for key in ["chunks/63/1.bin", "chunks/68616c66/1.bin"] {
+    for content in ["c", "half"] {
+        let key = object(ctx.storage(), content, 1).await?;
         ctx.storage().objects().write(key, "d!f").await?;
     }
     let corrupt = ErrorKind::Corrupt;
@@ -235,7 +236,8 @@ async fn a_chunk_of_the_right_hash_in_the_wrong_content_stops_a_reader(ctx: &Ctx
     one.insert("hash", other.get("hash").cloned().ok_or("it has a hash")?);
     let one = RawDocumentBuf::try_from(&one).map_err(|error| error.to_string())?;
     records.put("c/00000001", &one).await?;
-    ctx.storage().objects().write("chunks/63/1.bin", "xyz").await?;
+    let key = object(ctx.storage(), "c", 1).await?;
+    ctx.storage().objects().write(key, "xyz").await?;
     let whole: Result<Vec<_>, _> = store.read_content("c").await?.try_collect().await;
     ensure_kind!(whole, ErrorKind::Corrupt, "reading it whole");
     Ok(())

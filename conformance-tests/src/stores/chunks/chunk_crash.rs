@@ -291,12 +291,6 @@ async fn overtaken_by_a_deletion_nothing_is_half_alive(ctx: &Ctx) -> Verdict {
 }
 
 async fn overtaken_by_another_upload_a_deletion_takes_none_of_it(ctx: &Ctx) -> Verdict {
-    if !ctx.has(storage_core::Capability::DeleteIf) {
-        ctx.advise(
-            "objects are not deleted by version here, so a slow deletion may take an object of a new upload",
-        );
-        return Ok(());
-    }
     let store = open(ctx.storage()).await?;
     let mut points = overtakings!(ctx, store, |other| async move {
         other.delete_content("c").await?;

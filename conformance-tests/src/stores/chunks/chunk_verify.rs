@@ -6,7 +6,7 @@ use storage_core::Capability;
 use storage_core::bson::{RawDocumentBuf, rawdoc};
 use storage_stores::chunks::{ChunkInfo, ChunkStore, ProblemKind, VerifyReport};
 
-use super::sample::{info, open, read_all, save_all};
+use super::sample::{info, object, open, read_all, save_all};
 use crate::case::{Verdict, cases, ensure, ensure_eq};
 use crate::context::Ctx;
 
@@ -48,13 +48,15 @@ async fn what_is_lost_or_damaged_is_named(ctx: &Ctx) -> Verdict {
     save_all(&store, "c", &["a", "b", "c", "d"]).await?;
     store.save_chunk("x", info("unfinished", 1, 3)).await?;
     let objects = ctx.storage().objects();
-    objects.delete("chunks/63/0.bin").await?;
-    objects.write("chunks/63/1.bin", "!").await?;
+    objects.delete(object(ctx.storage(), "c", 0).await?).await?;
+    objects.write(object(ctx.storage(), "c", 1).await?, "!").await?;
     ctx.storage()
         .collection::<RawDocumentBuf>("chunk_metadata")
         .delete("c/00000002")
         .await?;
-    objects.delete("chunks/756e66696e6973686564/1.bin").await?;
+    objects
+        .delete(object(ctx.storage(), "unfinished", 1).await?)
+        .await?;
     let expected = [
         (ProblemKind::MissingChunk, Some("c"), Some(0)),
         (ProblemKind::DamagedChunk, Some("c"), Some(1)),
@@ -140,8 +142,9 @@ async fn after_a_deletion(ctx: &Ctx, store: &ChunkStore) -> Verdict {
     }
     let records = ctx.storage().collection::<RawDocumentBuf>("chunk_metadata");
     let late = records.get("c/00000002").await?.ok_or("it is there")?;
+    let key = object(ctx.storage(), "c", 2).await?;
     store.delete_content("c").await?;
-    ctx.storage().objects().create("chunks/63/2.bin", "old2").await?;
+    ctx.storage().objects().create(key, "old2").await?;
     records.insert("c/00000002", &late.value).await?;
     Ok(())
 }
@@ -225,7 +228,8 @@ async fn a_record_that_cannot_be_read_stays(ctx: &Ctx) -> Verdict {
         rawdoc! { "content_id": "c", "chunk_index": 0_i64, "upload": 5_i64 },
     ] {
         records.put("c/00000000", &broken).await?;
-        ctx.storage().objects().write("chunks/63/2.bin", "!").await?;
+        let key = object(ctx.storage(), "c", 2).await?;
+        ctx.storage().objects().write(key, "!").await?;
         let report = store.repair().await?;
         let expected = [
             (ProblemKind::UnreadableRecord, None, None),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures::TryStreamExt;
 use storage_core::Storage;
+use storage_core::bson::RawDocumentBuf;
 use storage_stores::chunks::{Chunk, ChunkInfo, ChunkOptions, ChunkStore, ContentList};
 
 use crate::case::Failure;
@@ -55,6 +56,18 @@ pub(super) async fn read_all(store: &ChunkStore, content: &str) -> Result<String
     let chunks: Vec<Chunk> = store.read_content(content).await?.try_collect().await?;
     let bytes: Vec<u8> = chunks.iter().flat_map(|chunk| chunk.bytes.to_vec()).collect();
     String::from_utf8(bytes).map_err(|_| Failure::new("what was saved as text is not UTF-8"))
+}
+
+/// The key of a chunk's object. Where objects are not deleted by their version it has the upload in it.
+pub(super) async fn object(storage: &Storage, content: &str, index: u32) -> Result<String, Failure> {
+    let hex: String = content.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let contents = storage.collection::<RawDocumentBuf>("content_metadata");
+    let found = contents.get(content).await?.ok_or("the content is there")?;
+    if !found.value.get_bool("named_by_upload").unwrap_or(false) {
+        return Ok(format!("chunks/{hex}/{index}.bin"));
+    }
+    let upload = found.value.get_str("upload").map_err(|error| error.to_string())?;
+    Ok(format!("chunks/{hex}/{upload}/{index}.bin"))
 }
 
 pub(super) fn ids(list: &ContentList) -> Vec<&str> {
