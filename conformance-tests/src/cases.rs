@@ -31,6 +31,7 @@ mod reference;
 pub(crate) mod sample;
 mod unique;
 mod uploads;
+mod watch;
 
 use crate::suite::groups;
 
@@ -62,4 +63,5 @@ groups! { ($) suite:
     query
     unique
     uploads
+    watch
 }

@@ -10,10 +10,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use storage_core::{
-    AppendRequest, Appended, Applied, Area, BatchRequest, Declaration, DeleteDocumentRequest, DeleteRequest,
-    DocumentId, Error, ErrorKind, Explanation, FindPage, FindRequest, Index, IndexInfo, IndexStats, Key,
-    ListPage, ListRequest, LogPage, Name, Object, ObjectMeta, ObjectWriter, PutRequest, ReadRequest, Result,
-    StorageAdapter, StorageBackend, StoredDocument, SweepReport, Timestamp, Version, WriteRequest,
+    AppendRequest, Appended, Applied, Area, BatchRequest, Changes, Declaration, DeleteDocumentRequest,
+    DeleteRequest, DocumentId, Error, ErrorKind, Explanation, FindPage, FindRequest, Index, IndexInfo,
+    IndexStats, Key, ListPage, ListRequest, LogPage, Name, Object, ObjectMeta, ObjectWriter, PutRequest,
+    ReadRequest, Result, StorageAdapter, StorageBackend, StoredDocument, SweepReport, Timestamp, Version,
+    WatchRequest, WriteRequest,
 };
 
 /// What happens at the call, and at every later one.
@@ -248,6 +249,10 @@ impl StorageAdapter for Faulty {
 
     async fn index_stats(&self, collection: &Name, index: &Name, now: Timestamp) -> Result<IndexStats> {
         self.call(self.inner.index_stats(collection, index, now)).await
+    }
+
+    async fn watch(&self, collection: &Name, request: WatchRequest) -> Result<Changes> {
+        self.call(self.inner.watch(collection, request)).await
     }
 
     async fn append(&self, log: &Name, request: AppendRequest) -> Result<Appended> {

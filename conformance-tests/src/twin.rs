@@ -7,7 +7,8 @@ use std::time::Duration;
 use futures::{Stream, StreamExt};
 use storage_core::bson::{Document, doc};
 use storage_core::{
-    Bytes, Capability, ErrorKind, Fence, Index, PutOptions, Query, Result, Timestamp, WriteOptions,
+    Bytes, Capability, ChangePosition, ErrorKind, Fence, Index, PutOptions, Query, Result, Timestamp,
+    WriteOptions,
 };
 
 use crate::case::{Failure, Verdict, check_kind, ensure, ensure_eq};
@@ -207,6 +208,11 @@ async fn through_storage(ctx: &Ctx, asked: &mut Asked) -> Verdict {
                 documents.ensure_index(Index::hash("by_n", ["n"]).unique()).await,
             )
         }
+        Capability::Watch => {
+            let position = ChangePosition::new(vec![1]);
+            asked.refused("watch", documents.watch().await)?;
+            asked.refused("watch from a position", documents.watch_after(&position).await)
+        }
         // Storage has no call for it; the adapter is asked directly.
         _ => Ok(()),
     }
@@ -232,6 +238,7 @@ async fn no_documents(ctx: &Ctx, asked: &mut Asked) -> Verdict {
     asked.refused("find_page", documents.find_page(Query::all()).await)?;
     asked.refused("count", documents.count(Query::all()).await)?;
     asked.refused("explain", documents.explain(Query::all()).await)?;
+    asked.refused("watch", documents.watch().await)?;
     asked.refused("collections", storage.collections().await)?;
     asked.refused(
         "a lease",

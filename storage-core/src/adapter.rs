@@ -5,6 +5,7 @@ use bson::RawDocumentBuf;
 use bytes::Bytes;
 
 use crate::backend::{Condition, StorageBackend};
+use crate::change::{Changes, WatchRequest};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::index::{Index, IndexInfo, IndexStats};
@@ -120,6 +121,19 @@ pub trait StorageAdapter: StorageBackend {
     /// # Errors
     /// `NotFound` where there is none.
     async fn index_stats(&self, collection: &Name, index: &Name, now: Timestamp) -> Result<IndexStats>;
+
+    /// The changes of a collection, from now or from a position on, by whatever handle or process they are made.
+    ///
+    /// Once this returned, every write that is acknowledged later is told at least once, and perhaps those of right before. The changes
+    /// of one document come in the order they were made, each only when a read that begins then sees it. Positions go on behind the
+    /// change they came with, over handles and for as long as the medium keeps changes; a reader too slow for that gets
+    /// [`ChangePosition::lost`](crate::ChangePosition::lost) rather than a gap. Nothing comes behind an error, but behind `Corrupt` for
+    /// one change.
+    ///
+    /// # Errors
+    /// `Unsupported` unless `watch` is declared; [`ChangePosition::lost`](crate::ChangePosition::lost) for a position that is not known,
+    /// or not any more.
+    async fn watch(&self, collection: &Name, request: WatchRequest) -> Result<Changes>;
 
     /// Appends entries, all or nothing.
     ///

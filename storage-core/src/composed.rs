@@ -14,6 +14,7 @@ use crate::backend::{
     Area, DeleteRequest, ListPage, ListRequest, Object, ObjectMeta, ObjectWriter, ReadRequest,
     StorageBackend, WriteRequest,
 };
+use crate::change::{Changes, WatchRequest};
 use crate::clock::Timestamp;
 use crate::declaration::Declaration;
 use crate::error::{Error, Result};
@@ -217,6 +218,10 @@ impl StorageAdapter for Composed {
 
     async fn index_stats(&self, collection: &Name, index: &Name, now: Timestamp) -> Result<IndexStats> {
         self.documents.index_stats(collection, index, now).await
+    }
+
+    async fn watch(&self, collection: &Name, request: WatchRequest) -> Result<Changes> {
+        self.documents.watch(collection, request).await
     }
 
     async fn append(&self, log: &Name, request: AppendRequest) -> Result<Appended> {

@@ -68,6 +68,8 @@ pub struct DocumentsDeclaration {
     pub indexes: Support,
     /// Unique indexes.
     pub unique_indexes: Support,
+    /// `watch`: the changes of a collection as they happen, whoever makes them.
+    pub watch: Support,
     /// What survives once a write is acknowledged.
     pub durability: Durability,
     /// When another handle sees a write.
@@ -207,6 +209,8 @@ pub enum Capability {
     StreamingWrite,
     /// [`DocumentsDeclaration::unique_indexes`]
     UniqueIndexes,
+    /// [`DocumentsDeclaration::watch`]
+    Watch,
 }
 
 impl Capability {
@@ -226,6 +230,7 @@ impl Capability {
         Self::Presign,
         Self::StreamingWrite,
         Self::UniqueIndexes,
+        Self::Watch,
     ];
 
     /// Whether it is in the section of objects.
@@ -259,6 +264,7 @@ impl Capability {
             Self::Presign => "presign",
             Self::StreamingWrite => "streaming-write",
             Self::UniqueIndexes => "unique-indexes",
+            Self::Watch => "watch",
         }
     }
 }
@@ -333,6 +339,7 @@ impl Declaration {
             Capability::Presign => objects.presign.clone(),
             Capability::StreamingWrite => objects.streaming_write.clone(),
             Capability::UniqueIndexes => documents(|section| &section.unique_indexes),
+            Capability::Watch => documents(|section| &section.watch),
         }
     }
 }
@@ -373,6 +380,7 @@ impl DocumentsDeclaration {
             guarded_write: Support::Absent,
             indexes: Support::Absent,
             unique_indexes: Support::Absent,
+            watch: Support::Absent,
             durability,
             consistency: Consistency::Linearizable,
             // Ids, names and index keys share one object key of 1,024 bytes in the overlay, escaped at up to three bytes for one.

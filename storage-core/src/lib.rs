@@ -30,6 +30,7 @@
 //! |---|---|
 //! | keep bytes under keys | [`Storage::objects`], [`Objects`] |
 //! | keep typed documents, find them by index | [`Storage::collection`], [`Collection`], [`Index`], [`Query`] |
+//! | be told of changes | [`Collection::watch`], [`Change`] |
 //! | append and follow | [`Storage::log`], [`Log`] |
 //! | be the only one at work | [`Storage::lease`], [`Lease`], [`Fence`] |
 //! | change several documents or none | [`Storage::batch`] |
@@ -44,6 +45,7 @@
 
 mod adapter;
 mod backend;
+mod change;
 mod clock;
 mod composed;
 mod declaration;
@@ -66,6 +68,7 @@ pub use bytes::Bytes;
 
 pub use self::adapter::*;
 pub use self::backend::*;
+pub use self::change::{Change, ChangeKind, ChangePosition, Changes, WatchRequest};
 pub use self::clock::{Clock, SystemClock, Timestamp};
 pub use self::composed::Composed;
 pub use self::declaration::*;

@@ -3,6 +3,7 @@
 mod adapter;
 mod backend;
 mod collection;
+mod feed;
 mod log;
 mod state;
 

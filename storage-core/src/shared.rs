@@ -14,6 +14,7 @@ use crate::backend::{
     Area, DeleteRequest, ListPage, ListRequest, Object, ObjectMeta, ObjectWriter, ReadRequest,
     StorageBackend, WriteRequest,
 };
+use crate::change::{Changes, WatchRequest};
 use crate::clock::Timestamp;
 use crate::declaration::Declaration;
 use crate::error::Result;
@@ -149,6 +150,10 @@ impl<A: StorageAdapter + ?Sized> StorageAdapter for Arc<A> {
 
     async fn index_stats(&self, collection: &Name, index: &Name, now: Timestamp) -> Result<IndexStats> {
         (**self).index_stats(collection, index, now).await
+    }
+
+    async fn watch(&self, collection: &Name, request: WatchRequest) -> Result<Changes> {
+        (**self).watch(collection, request).await
     }
 
     async fn append(&self, log: &Name, request: AppendRequest) -> Result<Appended> {

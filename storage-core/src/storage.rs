@@ -9,6 +9,7 @@ mod lease;
 mod log;
 mod objects;
 mod reader;
+mod watch;
 mod writer;
 
 use std::collections::HashMap;
@@ -16,6 +17,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use tokio::sync::Notify;
 
 pub use self::batch::Batch;
 pub use self::collection::{Collection, Document, PutOptions};
@@ -51,6 +54,8 @@ struct Inner {
     clock: Arc<dyn Clock>,
     latest: AtomicI64,
     closed: AtomicBool,
+    /// Wakes who waits for the end.
+    ended: Notify,
     counters: counters::Counting,
     /// For each lease held by somebody else: the state seen, and since when it has not changed.
     watched: Mutex<HashMap<Name, (Version, Duration)>>,
@@ -76,6 +81,7 @@ impl Storage {
             clock,
             latest: AtomicI64::new(i64::MIN),
             closed: AtomicBool::new(false),
+            ended: Notify::new(),
             counters: counters::Counting::default(),
             watched: Mutex::default(),
         };
@@ -201,6 +207,7 @@ impl Storage {
         if self.inner.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
+        self.inner.ended.notify_waiters();
         self.inner
             .adapter
             .close()

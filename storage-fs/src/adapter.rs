@@ -6,10 +6,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use storage_core::{
-    AppendRequest, Appended, Area, BatchRequest, Declaration, DeleteDocumentRequest, DeleteRequest,
+    AppendRequest, Appended, Area, BatchRequest, Changes, Declaration, DeleteDocumentRequest, DeleteRequest,
     DocumentId, Explanation, FindPage, FindRequest, Index, IndexInfo, IndexStats, Key, ListPage, ListRequest,
     LogPage, LogsDeclaration, Name, Object, ObjectMeta, ObjectWriter, Overlay, PutRequest, ReadRequest,
-    Result, StorageAdapter, StorageBackend, StoredDocument, SweepReport, Timestamp, Version, WriteRequest,
+    Result, StorageAdapter, StorageBackend, StoredDocument, SweepReport, Timestamp, Version, WatchRequest,
+    WriteRequest,
 };
 
 use crate::backend::FsBackend;
@@ -190,6 +191,10 @@ impl StorageAdapter for Fs {
 
     async fn index_stats(&self, collection: &Name, index: &Name, now: Timestamp) -> Result<IndexStats> {
         self.overlay.index_stats(collection, index, now).await
+    }
+
+    async fn watch(&self, collection: &Name, request: WatchRequest) -> Result<Changes> {
+        self.overlay.watch(collection, request).await
     }
 
     async fn append(&self, log: &Name, request: AppendRequest) -> Result<Appended> {

@@ -280,7 +280,7 @@ impl<A: StorageAdapter> StorageBackend for Audit<A> {
 impl<A: StorageAdapter> StorageAdapter for Audit<A> {
     around! { inner:
         put, get, get_many, delete_document, find, count, explain, collections,
-        ensure_index, drop_index, indexes, rebuild_index, index_stats, read_log, sweep
+        ensure_index, drop_index, indexes, rebuild_index, index_stats, watch, read_log, sweep
     }
 
     async fn put_many(&self, collection: &Name, requests: Vec<PutRequest>) -> Result<Vec<Result<Version>>> {

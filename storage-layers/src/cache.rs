@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::StreamExt;
 use storage_core::{
-    Area, BatchOperation, BatchRequest, Consistency, Declaration, DeleteDocumentRequest, DeleteRequest,
-    DocumentId, ErrorKind, Key, Name, Object, ObjectMeta, ObjectWriter, PutRequest, ReadRequest, Result,
-    StorageAdapter, StorageBackend, StoredDocument, Timestamp, Version, WriteRequest,
+    Area, BatchOperation, BatchRequest, Changes, Consistency, Declaration, DeleteDocumentRequest,
+    DeleteRequest, DocumentId, ErrorKind, Key, Name, Object, ObjectMeta, ObjectWriter, PutRequest,
+    ReadRequest, Result, StorageAdapter, StorageBackend, StoredDocument, Timestamp, Version, WatchRequest,
+    WriteRequest,
 };
 
 use crate::forward::forward;
@@ -30,6 +32,8 @@ use self::shelf::{Found, Shelf, Slot};
 /// - What others wrote is seen after [`max_age`](CacheOptions::max_age) at the latest, counted from before the read that is remembered. At
 ///   0, the default, every read of an object asks below whether it changed (`unless_version`), which spares its bytes and gives up nothing:
 ///   the declared consistency stays what it is below. Above 0 the declaration says `Eventual` with the bound, and documents are kept too.
+/// - A change that is [watched](storage_core::Collection::watch) through this layer is forgotten before it is told: who reads the document
+///   then sees it.
 /// - Where a read may be answered from memory, many that miss at once are one read below.
 /// - Memory and disk hold no more bytes than they may.
 ///
@@ -44,7 +48,7 @@ use self::shelf::{Found, Shelf, Slot};
 pub struct Cache<A: ?Sized> {
     options: CacheOptions,
     declaration: Declaration,
-    shelf: Shelf,
+    shelf: Arc<Shelf>,
     disk: Option<Disk>,
     flights: Flights,
     counters: Counters,
@@ -108,7 +112,7 @@ impl<A: StorageBackend> Cache<A> {
     pub fn new(inner: A, options: CacheOptions) -> Self {
         Self {
             declaration: declare(inner.declaration(), options.max_age),
-            shelf: Shelf::new(options.memory_bytes),
+            shelf: Arc::new(Shelf::new(options.memory_bytes)),
             disk: None,
             flights: Flights::default(),
             counters: Counters::default(),
@@ -319,6 +323,17 @@ impl<A: StorageAdapter> StorageAdapter for Cache<A> {
         get_many, find, count, explain, collections,
         ensure_index, drop_index, indexes, rebuild_index, index_stats,
         append, read_log, close_log, delete_log, logs, sweep
+    }
+
+    async fn watch(&self, collection: &Name, request: WatchRequest) -> Result<Changes> {
+        let changes = self.inner.watch(collection, request).await?;
+        let (shelf, collection) = (Arc::clone(&self.shelf), collection.clone());
+        let forgotten = changes.inspect(move |change| {
+            if let Ok(change) = change {
+                shelf.written(&Slot::document(&collection, &change.id));
+            }
+        });
+        Ok(forgotten.boxed())
     }
 
     async fn put(&self, collection: &Name, request: PutRequest) -> Result<Version> {

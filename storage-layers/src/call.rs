@@ -4,8 +4,9 @@ use std::future::Future;
 
 use futures::future::BoxFuture;
 use storage_core::{
-    Appended, Area, BatchOperation, BatchRequest, DocumentId, Explanation, FindPage, IndexInfo, IndexStats,
-    Key, ListPage, LogPage, Name, Object, ObjectMeta, Result, StoredDocument, SweepReport, Version,
+    Appended, Area, BatchOperation, BatchRequest, Changes, DocumentId, Explanation, FindPage, IndexInfo,
+    IndexStats, Key, ListPage, LogPage, Name, Object, ObjectMeta, Result, StoredDocument, SweepReport,
+    Version,
 };
 
 /// A layer that does the same around every call: it waits, counts, records, tries again.
@@ -108,6 +109,8 @@ operations! {
     Stat "stat",
     /// `sweep`
     Sweep "sweep",
+    /// `watch`: beginning to; what it then tells is no operation
+    Watch "watch",
     /// `write`
     Write "write",
     /// `write` of a writer
@@ -138,7 +141,8 @@ impl Operation {
             | Self::Presign
             | Self::Read
             | Self::ReadLog
-            | Self::Stat => OperationClass::Read,
+            | Self::Stat
+            | Self::Watch => OperationClass::Read,
             Self::Collections
             | Self::Count
             | Self::Explain
@@ -308,6 +312,7 @@ without_bytes! {
     u64,
     String,
     Appended,
+    Changes,
     Explanation,
     IndexStats,
     ListPage,

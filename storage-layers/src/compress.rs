@@ -178,7 +178,7 @@ impl<A: StorageBackend> Compress<A> {
 impl<A: StorageAdapter> StorageAdapter for Compress<A> {
     forward! { inner:
         put, get, get_many, delete_document, put_many, commit, find, count, explain, collections, ensure_index, drop_index,
-        indexes, rebuild_index, index_stats, close_log, delete_log, logs, sweep
+        indexes, rebuild_index, index_stats, watch, close_log, delete_log, logs, sweep
     }
 
     async fn append(&self, log: &Name, request: AppendRequest) -> Result<Appended> {

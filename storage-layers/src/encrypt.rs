@@ -246,7 +246,7 @@ impl<A: StorageBackend> StorageBackend for Encrypt<A> {
 
 #[async_trait]
 impl<A: StorageAdapter> StorageAdapter for Encrypt<A> {
-    forward! { inner: delete_document, collections, drop_index, rebuild_index, index_stats, close_log, delete_log, logs, sweep }
+    forward! { inner: delete_document, collections, drop_index, rebuild_index, index_stats, watch, close_log, delete_log, logs, sweep }
 
     async fn put(&self, collection: &Name, request: PutRequest) -> Result<Version> {
         self.sealing.prepare().await?;

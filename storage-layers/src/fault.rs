@@ -80,7 +80,7 @@ impl<A: StorageBackend> StorageBackend for Fault<A> {
 impl<A: StorageAdapter> StorageAdapter for Fault<A> {
     around! { inner:
         put, get, get_many, delete_document, put_many, commit, find, count, explain, collections,
-        ensure_index, drop_index, indexes, rebuild_index, index_stats,
+        ensure_index, drop_index, indexes, rebuild_index, index_stats, watch,
         append, read_log, close_log, delete_log, logs, sweep
     }
 }

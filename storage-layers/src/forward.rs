@@ -205,6 +205,11 @@ macro_rules! method {
                 -> storage_core::IndexStats;
             Call::collection(Operation::IndexStats, collection) }
     };
+    (watch, $how:ident $inner:ident) => {
+        $crate::forward::body! { $how $inner
+            watch['name](collection: &'name storage_core::Name, request: storage_core::WatchRequest) -> storage_core::Changes;
+            Call::collection(Operation::Watch, collection) }
+    };
     // Of logs.
     (append, $how:ident $inner:ident) => {
         $crate::forward::body! { $how $inner

@@ -6,11 +6,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use storage_core::{
-    AppendRequest, Appended, Area, BatchOperation, BatchRequest, Declaration, DeleteDocumentRequest,
+    AppendRequest, Appended, Area, BatchOperation, BatchRequest, Changes, Declaration, DeleteDocumentRequest,
     DeleteRequest, DocumentGuard, DocumentId, Error, ErrorKind, Explanation, FindPage, FindRequest, Index,
     IndexInfo, IndexStats, Key, ListEntry, ListPage, ListRequest, LogPage, Name, Object, ObjectGuard,
     ObjectMeta, ObjectWriter, PutRequest, ReadRequest, Result, StorageAdapter, StorageBackend,
-    StoredDocument, Timestamp, Version, WriteRequest,
+    StoredDocument, Timestamp, Version, WatchRequest, WriteRequest,
 };
 
 use crate::forward::forward;
@@ -341,6 +341,10 @@ impl<A: StorageAdapter> StorageAdapter for Namespace<A> {
         self.inner
             .index_stats(&self.collection(collection)?, index, now)
             .await
+    }
+
+    async fn watch(&self, collection: &Name, request: WatchRequest) -> Result<Changes> {
+        self.inner.watch(&self.collection(collection)?, request).await
     }
 
     async fn append(&self, log: &Name, request: AppendRequest) -> Result<Appended> {

@@ -277,7 +277,7 @@ impl<A: StorageAdapter> StorageBackend for Quota<A> {
 impl<A: StorageAdapter> StorageAdapter for Quota<A> {
     forward! { inner:
         get, get_many, find, count, explain,
-        ensure_index, drop_index, indexes, rebuild_index, index_stats,
+        ensure_index, drop_index, indexes, rebuild_index, index_stats, watch,
         read_log, close_log, delete_log, logs, sweep
     }
 

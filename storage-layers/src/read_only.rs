@@ -109,7 +109,7 @@ impl<A: StorageBackend> StorageBackend for ReadOnly<A> {
 #[async_trait]
 impl<A: StorageAdapter> StorageAdapter for ReadOnly<A> {
     forward! { inner:
-        get, get_many, find, count, explain, collections, indexes, index_stats, read_log, logs
+        get, get_many, find, count, explain, collections, indexes, index_stats, watch, read_log, logs
     }
 
     async fn put(&self, _: &Name, _: PutRequest) -> Result<Version> {

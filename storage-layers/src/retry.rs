@@ -176,7 +176,7 @@ impl<A: StorageBackend> StorageBackend for Retry<A> {
 impl<A: StorageAdapter> StorageAdapter for Retry<A> {
     repeat! { inner:
         put, get, get_many, delete_document, commit, find, count, explain, collections,
-        ensure_index, drop_index, indexes, rebuild_index, index_stats,
+        ensure_index, drop_index, indexes, rebuild_index, index_stats, watch,
         append, read_log, close_log, delete_log, logs, sweep
     }
 

@@ -121,7 +121,7 @@ impl<A: StorageBackend> StorageBackend for Timeout<A> {
 impl<A: StorageAdapter> StorageAdapter for Timeout<A> {
     around! { inner:
         put, get, get_many, delete_document, put_many, commit, find, count, explain, collections,
-        ensure_index, drop_index, indexes, rebuild_index, index_stats,
+        ensure_index, drop_index, indexes, rebuild_index, index_stats, watch,
         append, read_log, close_log, delete_log, logs, sweep
     }
 }

@@ -91,7 +91,7 @@ impl<A: StorageBackend> StorageBackend for Trace<A> {
 impl<A: StorageAdapter> StorageAdapter for Trace<A> {
     around! { inner:
         put, get, get_many, delete_document, put_many, commit, find, count, explain, collections,
-        ensure_index, drop_index, indexes, rebuild_index, index_stats,
+        ensure_index, drop_index, indexes, rebuild_index, index_stats, watch,
         append, read_log, close_log, delete_log, logs, sweep
     }
 }

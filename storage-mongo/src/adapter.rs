@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use storage_core::{
-    AppendRequest, Appended, BatchOperation, BatchRequest, Capability, DeleteDocumentRequest, DocumentId,
-    Error, ErrorKind, Explanation, FindPage, FindRequest, Index, IndexInfo, IndexStats, LogPage, Name,
-    PutRequest, Result, StorageAdapter, StoredDocument, SweepReport, Timestamp, Version,
+    AppendRequest, Appended, BatchOperation, BatchRequest, Capability, Changes, DeleteDocumentRequest,
+    DocumentId, Error, ErrorKind, Explanation, FindPage, FindRequest, Index, IndexInfo, IndexStats, LogPage,
+    Name, PutRequest, Result, StorageAdapter, StoredDocument, SweepReport, Timestamp, Version, WatchRequest,
 };
 
 use crate::batch::Done;
 use crate::store::{Inner, Mongo};
 use crate::work::Busy;
-use crate::{batch, documents, indexes, logs, query, sweep};
+use crate::{batch, documents, indexes, logs, query, sweep, watch};
 
 impl Mongo {
     /// Begins to read documents.
@@ -162,6 +162,13 @@ impl StorageAdapter for Mongo {
     async fn index_stats(&self, collection: &Name, index: &Name, now: Timestamp) -> Result<IndexStats> {
         let _busy = self.reading()?;
         indexes::stats(&self.inner, collection, index, now).await
+    }
+
+    async fn watch(&self, collection: &Name, request: WatchRequest) -> Result<Changes> {
+        self.inner.declaration.require(Capability::Watch)?;
+        // Beginning to is under way; waiting for changes is not, or closing would wait for them.
+        let _busy = self.inner.begin()?;
+        watch::watch(&self.inner, collection, &request).await
     }
 
     async fn append(&self, log: &Name, request: AppendRequest) -> Result<Appended> {

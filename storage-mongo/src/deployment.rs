@@ -3,18 +3,24 @@
 use std::time::Duration;
 
 use bson::{Bson, DateTime, Document, doc};
+use futures::StreamExt;
 use futures::future::join_all;
+use mongodb::change_stream::event::{OperationType, ResumeToken};
 use mongodb::options::{Acknowledgment, ReadConcern, WriteConcern};
 use mongodb::{Client, Collection, Database};
 use storage_core::{ErrorKind, Result, Version};
 
 use crate::error::{DuplicateKey, Kind, classify, timed_out};
 use crate::names::PROBE;
+use crate::watch::{self, Events};
 
 /// How many writers race for one document. A server that decides and writes in two steps lets several of so many win.
 const RACERS: i32 = 8;
 /// How many times they race.
 const ROUNDS: i32 = 3;
+
+/// How long a server has to tell a change. It takes milliseconds; the rest is for one that is busy.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What the server is and can do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +35,8 @@ pub(crate) struct Deployment {
     pub(crate) compare_and_swap: bool,
     /// Whether of several inserts of one id exactly one wins.
     pub(crate) create_if_absent: bool,
+    /// Whether changes are told, and again behind a position.
+    pub(crate) change_streams: bool,
 }
 
 impl Deployment {
@@ -60,8 +68,10 @@ impl Deployment {
         let create_if_absent = probe.inserts_have_one_winner().await?;
         let compare_and_swap = create_if_absent && !two_steps && probe.updates_have_one_winner().await?;
         let transactions = compare_and_swap && has_sessions(&hello) && probe.transactions_undo().await?;
+        let change_streams = compare_and_swap && has_sessions(&hello) && probe.changes_are_told().await?;
         Ok(Self {
             server: name(&build),
+            change_streams,
             replicated: data_members(&hello) > 1,
             transactions,
             compare_and_swap,
@@ -186,6 +196,69 @@ impl Probe<'_> {
         let seen_before = seen_before?;
         aborted?;
         Ok(!seen_before && !self.is_there(id).await?)
+    }
+
+    /// Whether a write is told to who watches, and a deletion to who goes on behind the write. There are servers that take the
+    /// command and have nothing to tell.
+    async fn changes_are_told(&self) -> Result<bool> {
+        let id = scratch_id();
+        let told = self.watch_one(&id).await;
+        self.remove(&id).await?;
+        match told {
+            Ok(told) => Ok(told),
+            // What it can do is not known then.
+            Err(error) if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout) => Err(error),
+            // Refused in whatever way the server has: there are no change streams.
+            Err(error) => {
+                tracing::debug!(%error, "the server has no change streams");
+                Ok(false)
+            }
+        }
+    }
+
+    async fn watch_one(&self, id: &str) -> Result<bool> {
+        let mut events = self.ask(Kind::Read, watch::open(&self.scratch, None)).await?;
+        self.ask(
+            Kind::Write,
+            self.scratch.insert_one(doc! { "_id": id, "at": DateTime::now() }),
+        )
+        .await?;
+        let Some(position) = self.told(&mut events, id, &OperationType::Insert).await? else {
+            return Ok(false);
+        };
+        self.remove(id).await?;
+        let again = watch::open(&self.scratch, Some(position));
+        let mut events = self.ask(Kind::Read, again).await?;
+        Ok(self
+            .told(&mut events, id, &OperationType::Delete)
+            .await?
+            .is_some())
+    }
+
+    /// The position of the next event about this document, if it is this one. Others probe at the same time.
+    async fn told(
+        &self,
+        events: &mut Events,
+        id: &str,
+        expected: &OperationType,
+    ) -> Result<Option<ResumeToken>> {
+        let next = async {
+            while let Some(event) = events.next().await {
+                let event = event?;
+                let key = event
+                    .document_key
+                    .as_ref()
+                    .and_then(|key| key.get_str("_id").ok());
+                if key == Some(id) {
+                    return Ok((event.operation_type == *expected).then_some(event.id));
+                }
+            }
+            Ok(None)
+        };
+        match tokio::time::timeout(self.timeout.min(PATIENCE), next).await {
+            Ok(answer) => answer.map_err(|error| classify(error, Kind::Read)),
+            Err(_) => Ok(None),
+        }
     }
 
     async fn is_there(&self, id: &str) -> Result<bool> {

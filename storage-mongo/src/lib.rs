@@ -48,7 +48,8 @@
 //! write; batches and guarded writes are transactions, which need a replica set or a sharded cluster. What the server can do is tried when
 //! connecting, with a few racing writes to `_storage.probe`: where conditional updates are not atomic, as in FerretDB 1, objects are
 //! all there is, and documents and logs are `Unsupported`. A write goes on to its end when its future is dropped, and closing waits for
-//! it. Reads go to the primary; a primary that was deposed and does not know it yet may answer with what was true before.
+//! it. A watch is a change stream of the server, which a replica set and a sharded cluster have; it keeps one connection busy while somebody
+//! waits for the next change, out of [`MongoConfig::max_pool_size`]. Reads go to the primary; a primary that was deposed and does not know it yet may answer with what was true before.
 
 mod adapter;
 mod backend;
@@ -69,6 +70,7 @@ mod session;
 mod store;
 mod sweep;
 mod text;
+mod watch;
 mod work;
 
 pub use self::config::MongoConfig;

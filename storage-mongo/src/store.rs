@@ -212,12 +212,19 @@ fn declaration(deployment: &Deployment) -> Declaration {
         }
         return declaration;
     }
+    if !deployment.change_streams {
+        let reason = format!(
+            "it needs change streams, and {server} told no change when it was tried; a replica set has them"
+        );
+        declaration.reasons.insert(Capability::Watch, reason.into());
+    }
     let mut documents = DocumentsDeclaration::new(durability);
     documents.atomic_batch = native(transactions);
     documents.expiry = Support::Native;
     documents.guarded_write = native(transactions);
     documents.indexes = Support::Native;
     documents.unique_indexes = Support::Native;
+    documents.watch = native(deployment.change_streams);
     documents.max_document_bytes = MAX_STORED_BYTES - OWN_BYTES;
     declaration.documents = Some(documents);
     declaration.logs = Some(LogsDeclaration::new(durability));

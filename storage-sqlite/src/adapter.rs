@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 use storage_core::{
-    AppendRequest, Appended, BatchRequest, DeleteDocumentRequest, DocumentId, Explanation, FindPage,
-    FindRequest, Index, IndexInfo, IndexStats, LogPage, Name, PutRequest, Result, StorageAdapter,
-    StoredDocument, SweepReport, Timestamp, Version,
+    AppendRequest, Appended, BatchRequest, Capability, Changes, DeleteDocumentRequest, DocumentId,
+    Explanation, FindPage, FindRequest, Index, IndexInfo, IndexStats, LogPage, Name, PutRequest, Result,
+    StorageAdapter, StorageBackend, StoredDocument, SweepReport, Timestamp, Version, WatchRequest,
 };
 
 use crate::connect::Session;
@@ -206,6 +206,12 @@ impl StorageAdapter for Sqlite {
             snapshot(session, |session| indexes::stats(session, &name, &index, now))
         };
         self.inner.readers.long(work).await
+    }
+
+    /// The engine tells a connection of its own writes alone.
+    async fn watch(&self, _collection: &Name, _request: WatchRequest) -> Result<Changes> {
+        self.inner.check_open()?;
+        Err(self.declaration().unsupported(Capability::Watch))
     }
 
     async fn append(&self, log: &Name, request: AppendRequest) -> Result<Appended> {

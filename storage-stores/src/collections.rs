@@ -54,6 +54,8 @@
 //! | a range | the way down the tree, then the results in order |
 //! | a write | one conditional write, with the indexes it changes |
 //!
+//! Where the place tells of changes, [`Entities::watch`] tells of those of one type.
+//!
 //! Nobody who writes waits for who reads. Of those who change one entity at once each is applied to what the one before it made.
 
 mod backup;
@@ -74,6 +76,7 @@ mod record;
 mod schema;
 mod update;
 mod upgrade;
+mod watch;
 mod write;
 
 pub use self::backup::{BackupInfo, BackupList, Backups, RestoreReport};

@@ -169,6 +169,7 @@ async fn ask(ctx: &Ctx, adapter: Arc<dyn StorageAdapter>, capability: Capability
             let index = Index::btree("by_n", ["n"]).unique();
             Ok(adapter.ensure_index(&collection, &index, now).await.is_ok())
         }
+        Capability::Watch => Ok(adapter.watch(&collection, WatchRequest::default()).await.is_ok()),
         _ => Ok(false),
     }
 }

@@ -183,6 +183,10 @@ pub(crate) trait Fault: fmt::Debug + Default + Send + Sync + 'static {
         memory.index_stats(collection, index, now).await
     }
 
+    async fn watch(&self, memory: &Memory, collection: &Name, request: WatchRequest) -> Result<Changes> {
+        memory.watch(collection, request).await
+    }
+
     async fn append(&self, memory: &Memory, log: &Name, request: AppendRequest) -> Result<Appended> {
         memory.append(log, request).await
     }
@@ -399,6 +403,10 @@ impl<F: Fault> StorageAdapter for Mutant<F> {
 
     async fn index_stats(&self, collection: &Name, index: &Name, now: Timestamp) -> Result<IndexStats> {
         self.fault.index_stats(&self.memory, collection, index, now).await
+    }
+
+    async fn watch(&self, collection: &Name, request: WatchRequest) -> Result<Changes> {
+        self.fault.watch(&self.memory, collection, request).await
     }
 
     async fn append(&self, log: &Name, request: AppendRequest) -> Result<Appended> {

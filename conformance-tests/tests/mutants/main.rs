@@ -14,6 +14,7 @@ mod names;
 mod objects;
 mod overlay;
 mod queries;
+mod watch;
 
 /// `kills! { Fault: "case", "case"; … }` makes a test of each mutant: every case named must fail on it, or time out.
 macro_rules! kills {

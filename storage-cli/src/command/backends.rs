@@ -141,6 +141,7 @@ const fn meaning(capability: Capability) -> Option<&'static str> {
         Capability::Presign => "URLs that anyone can read an object under",
         Capability::StreamingWrite => "objects written piece by piece",
         Capability::UniqueIndexes => "indexes without equal values",
+        Capability::Watch => "changes of a collection as they happen",
         _ => return None,
     })
 }

@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use super::backend::MemoryBackend;
 use super::collection::Collection;
+use super::feed;
 use super::log::Log;
 use super::state::State;
 use crate::adapter::{
@@ -20,6 +21,7 @@ use crate::backend::{
     Area, DeleteRequest, ListPage, ListRequest, Object, ObjectMeta, ObjectWriter, ReadRequest,
     StorageBackend, WriteRequest,
 };
+use crate::change::{Changes, WatchRequest};
 use crate::clock::Timestamp;
 use crate::declaration::{Declaration, DocumentsDeclaration, Durability, LogsDeclaration, Support};
 use crate::error::Result;
@@ -37,7 +39,7 @@ use crate::version::Version;
 ///
 /// # Concurrent writers
 /// Any number of tasks and threads may share the data through clones; each call is one step under one lock. Other processes cannot
-/// reach it.
+/// reach it. A collection keeps its last 10,000 changes from when it was first watched.
 #[derive(Debug, Clone)]
 pub struct Memory {
     backend: Arc<MemoryBackend>,
@@ -56,6 +58,7 @@ impl Memory {
         documents.guarded_write = Support::Native;
         documents.indexes = Support::Native;
         documents.unique_indexes = Support::Native;
+        documents.watch = Support::Native;
         declaration.documents = Some(documents);
         declaration.logs = Some(LogsDeclaration::new(Durability::Memory));
         Self {
@@ -260,6 +263,10 @@ impl StorageAdapter for Memory {
             Some(collection) => collection.index_stats(index.as_str(), now),
             None => Collection::default().index_stats(index.as_str(), now),
         }
+    }
+
+    async fn watch(&self, collection: &Name, request: WatchRequest) -> Result<Changes> {
+        feed::watch(&self.state, collection, &request)
     }
 
     async fn append(&self, log: &Name, request: AppendRequest) -> Result<Appended> {

@@ -9,6 +9,7 @@ use crate::adapter::{
     LogPage, PutRequest, StorageAdapter, StoredDocument, SweepReport,
 };
 use crate::backend::StorageBackend;
+use crate::change::{Changes, WatchRequest};
 use crate::clock::Timestamp;
 use crate::declaration::Capability;
 use crate::error::{Error, Result};
@@ -121,6 +122,11 @@ impl<B: StorageBackend> StorageAdapter for Overlay<B> {
 
     async fn index_stats(&self, collection: &Name, index: &Name, now: Timestamp) -> Result<IndexStats> {
         self.documents()?.index_stats(collection, index, now).await
+    }
+
+    /// No medium of plain objects tells everybody what anybody changed.
+    async fn watch(&self, _collection: &Name, _request: WatchRequest) -> Result<Changes> {
+        Err(self.declaration.unsupported(Capability::Watch))
     }
 
     async fn append(&self, log: &Name, request: AppendRequest) -> Result<Appended> {

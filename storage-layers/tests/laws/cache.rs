@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::StreamExt;
 use storage_core::*;
 use storage_layers::{Cache, CacheOptions, Fault, FaultAction, FaultPlan, FaultRule, Operation};
 
@@ -64,6 +65,26 @@ async fn what_another_handle_wrote_is_seen_within_the_bound() {
     let bound = Consistency::Eventual { bound: AGE };
     assert_eq!(one.declaration().objects.consistency, bound);
     assert_eq!(one.declaration().documents.as_ref().unwrap().consistency, bound);
+}
+
+#[tokio::test]
+async fn a_change_that_was_told_is_seen_whatever_the_age() {
+    let memory = Memory::new();
+    let (cache, _) = cached(&memory, aged());
+    let mut changes = cache.watch(&name("c"), WatchRequest::default()).await.unwrap();
+    for n in 1..4 {
+        memory.put(&name("c"), put("x", n)).await.unwrap();
+        let change = changes.next().await.unwrap().unwrap();
+        let document = cache.get(&name("c"), &change.id, NOW).await.unwrap().unwrap();
+        assert_eq!(document.body.get_i64("n").unwrap(), n);
+    }
+    memory.put(&name("c"), put("x", 9)).await.unwrap();
+    let document = cache.get(&name("c"), &id("x"), NOW).await.unwrap().unwrap();
+    assert_eq!(
+        document.body.get_i64("n").unwrap(),
+        3,
+        "what was not told is believed"
+    );
 }
 
 #[tokio::test]

@@ -100,6 +100,24 @@ async fn a_namespace_within_one_is_inside_it_and_leads_out_of_neither() {
 }
 
 #[tokio::test]
+async fn who_watches_inside_is_told_of_nothing_outside() {
+    let memory = Memory::new();
+    let (a, b) = (inside(&memory, "a"), inside(&memory, "b"));
+    let documents = |storage: &Storage, name: &str| storage.collection::<bson::Document>(name);
+    let mut changes = documents(&a, "c").watch().await.unwrap();
+    documents(&b, "c").put("of b", &bson::doc! {}).await.unwrap();
+    documents(&Storage::new(memory), "c")
+        .put("outside", &bson::doc! {})
+        .await
+        .unwrap();
+    documents(&a, "c").put("of a", &bson::doc! {}).await.unwrap();
+    let change = changes.try_next().await.unwrap().unwrap();
+    assert_eq!(change.id.as_str(), "of a");
+    let elsewhere = documents(&b, "c").watch_after(&change.position).await;
+    assert_eq!(elsewhere.map(drop).unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test]
 async fn leases_of_two_namespaces_are_two() {
     let memory = Memory::new();
     let (a, b) = (inside(&memory, "a"), inside(&memory, "b"));

@@ -158,6 +158,10 @@ impl StorageAdapter for Past {
         self.view.index_stats(collection, index, now).await
     }
 
+    async fn watch(&self, collection: &Name, request: WatchRequest) -> Result<Changes> {
+        self.view.watch(collection, request).await
+    }
+
     async fn append(&self, log: &Name, request: AppendRequest) -> Result<Appended> {
         self.memory.append(log, request).await
     }

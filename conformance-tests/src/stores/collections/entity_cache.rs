@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use futures::StreamExt;
 use futures::future::FutureExt;
 use storage_core::bson::doc;
 use storage_core::{Error, PutOptions};
@@ -25,11 +26,44 @@ cases! { entity_cache:
     standard [Documents] concurrent_misses_read_once = "twenty reads of one entity that is not cached ask the medium once";
     standard [Documents] a_read_during_a_write_is_not_kept_beyond_it = "whoever reads between two steps of a write, the cache gives the new state after it";
     standard [Documents] reads_never_step_back = "beside a writer, readers through the same cache never see less than what was acknowledged, nor less than before";
+    standard [Watch] what_was_told_is_not_cached = "who reads an entity after another client's change of it was told sees it, whatever the cache held";
     standard [Documents, Expiry] what_expired_is_not_given = "a document that expires is gone from the cache at once";
 }
 
 fn cached(ctx: &Ctx, options: EntityOptions) -> Entities<Note> {
     Entities::with_options(ctx.storage().clone(), options)
+}
+
+async fn what_was_told_is_not_cached(ctx: &Ctx) -> Verdict {
+    let (notes, other) = (cached(ctx, EntityOptions::new()), uncached(&ctx.second().await?));
+    let stored = notes.create(note("0")).await?;
+    let mut changes = notes.watch().await?;
+    for n in 1..6 {
+        ensure_eq!(
+            there(notes.get_by_id(&stored.id).await?)?.n,
+            n - 1,
+            "what is cached"
+        );
+        other.update(&stored.id, |note| note.n = n).await?;
+        let change = changes.next().await.ok_or("it goes on")??;
+        ensure_eq!(change.id, stored.id, "what was changed");
+        ensure_eq!(
+            there(notes.get_by_id(&change.id).await?)?.n,
+            n,
+            "what is read then"
+        );
+    }
+    other.delete(&stored.id).await?;
+    let change = changes.next().await.ok_or("it goes on")??;
+    let mut again = notes.watch_after(&change.position).await?;
+    ensure!(notes.get_by_id(&change.id).await?.is_none(), "a deleted entity");
+    let created = other.create(note("new")).await?;
+    ensure_eq!(
+        again.next().await.ok_or("it goes on")??.id,
+        created.id,
+        "the next change"
+    );
+    Ok(())
 }
 
 async fn hits_and_misses_are_counted(ctx: &Ctx) -> Verdict {
