@@ -152,7 +152,7 @@ impl Kv {
         let mut turn = slot.turn.lock().await;
         let now = self.now();
         if let Some(landed) = &*turn
-            && self.shared.memory.is_fresh(key, landed.read, now)
+            && self.shared.memory.is_fresh(landed.read, now)
             && landed.value.as_ref().is_none_or(|value| !value.is_expired(now))
         {
             return Ok(landed.value.clone());
@@ -191,7 +191,7 @@ impl Kv {
                 continue;
             };
             let cached = memory.cached(bytes, value.kind, found.version.clone(), value.expires_at, read);
-            if memory.is_current(key, read) {
+            if memory.is_current(read) {
                 memory.keep(key, &cached);
             }
             return Ok(Landed {

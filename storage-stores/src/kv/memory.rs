@@ -44,6 +44,8 @@ pub(super) struct Cached {
     pub(super) kind: Kind,
     pub(super) version: Version,
     pub(super) expires_at: Option<Timestamp>,
+    /// Where its key's epoch is: with it a hit needs no second hash of the key.
+    shard: usize,
     epoch: u64,
     /// Until when it is given without looking, in milliseconds by the storage's clock.
     until: AtomicI64,
@@ -64,6 +66,7 @@ pub(super) struct Use {
 /// When what is being read now was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ReadAt {
+    shard: usize,
     epoch: u64,
     now: Timestamp,
 }
@@ -72,6 +75,7 @@ pub(super) struct ReadAt {
 pub(super) struct Writing<'a> {
     memory: &'a Memory,
     key: &'a str,
+    shard: usize,
     before: u64,
     over: bool,
 }
@@ -121,7 +125,8 @@ impl Memory {
     /// What is known of this key. A hit takes no lock and copies nothing.
     pub(super) fn look(&self, key: &str, now: Timestamp) -> Looked {
         let found = self.values.as_ref().and_then(|values| values.get(key));
-        let Some(cached) = found.filter(|cached| cached.epoch == self.epoch(key) && !cached.is_expired(now))
+        let Some(cached) =
+            found.filter(|cached| cached.epoch == self.epoch(cached.shard) && !cached.is_expired(now))
         else {
             self.misses.fetch_add(1, Ordering::Relaxed);
             return Looked::Unknown;
@@ -139,20 +144,22 @@ impl Memory {
 
     /// To be asked for before a read begins.
     pub(super) fn read_at(&self, key: &str, now: Timestamp) -> ReadAt {
+        let shard = self.shard(key);
         ReadAt {
-            epoch: self.epoch(key),
+            shard,
+            epoch: self.epoch(shard),
             now,
         }
     }
 
     /// Whether nothing was written through this handle since.
-    pub(super) fn is_current(&self, key: &str, read: ReadAt) -> bool {
-        self.epoch(key) == read.epoch
+    pub(super) fn is_current(&self, read: ReadAt) -> bool {
+        self.epoch(read.shard) == read.epoch
     }
 
     /// Whether something read then may be given now.
-    pub(super) fn is_fresh(&self, key: &str, read: ReadAt, now: Timestamp) -> bool {
-        self.is_current(key, read) && now < read.now.after(self.staleness)
+    pub(super) fn is_fresh(&self, read: ReadAt, now: Timestamp) -> bool {
+        self.is_current(read) && now < read.now.after(self.staleness)
     }
 
     /// It was looked at again, and is what is stored.
@@ -179,6 +186,7 @@ impl Memory {
             kind,
             version,
             expires_at,
+            shard: read.shard,
             epoch: read.epoch,
             until: AtomicI64::new(read.now.after(self.staleness).as_millis()),
             used_at: AtomicI64::new(read.now.as_millis()),
@@ -203,10 +211,12 @@ impl Memory {
 
     /// To be held while something is written.
     pub(super) fn writing<'a>(&'a self, key: &'a str) -> Writing<'a> {
+        let shard = self.shard(key);
         Writing {
             memory: self,
             key,
-            before: self.epoch(key),
+            shard,
+            before: self.epoch(shard),
             over: false,
         }
     }
@@ -268,14 +278,14 @@ impl Memory {
         self.misses.load(Ordering::Relaxed)
     }
 
-    fn shard(&self, key: &str) -> &AtomicU64 {
+    fn shard(&self, key: &str) -> usize {
         #[allow(clippy::cast_possible_truncation, reason = "any bits of a hash will do")]
         let hash = self.hasher.hash_one(key) as usize;
-        &self.epochs[hash % SHARDS]
+        hash % SHARDS
     }
 
-    fn epoch(&self, key: &str) -> u64 {
-        self.shard(key).load(Ordering::SeqCst)
+    fn epoch(&self, shard: usize) -> u64 {
+        self.epochs[shard].load(Ordering::SeqCst)
     }
 
     fn uses(&self) -> MutexGuard<'_, HashMap<Arc<str>, Use>> {
@@ -339,9 +349,12 @@ impl Writing<'_> {
     ) {
         let epoch = self.end();
         if epoch == self.before + 1 && self.memory.is_enabled() {
-            let cached = self
-                .memory
-                .cached(bytes, kind, version, expires_at, ReadAt { epoch, now });
+            let read = ReadAt {
+                shard: self.shard,
+                epoch,
+                now,
+            };
+            let cached = self.memory.cached(bytes, kind, version, expires_at, read);
             // Its document says already that it was written now.
             cached.take_use();
             self.memory.keep(self.key, &cached);
@@ -358,7 +371,7 @@ impl Writing<'_> {
 
     fn end(&mut self) -> u64 {
         self.over = true;
-        self.memory.shard(self.key).fetch_add(1, Ordering::SeqCst) + 1
+        self.memory.epochs[self.shard].fetch_add(1, Ordering::SeqCst) + 1
     }
 }
 
