@@ -1,8 +1,9 @@
-//! What `Storage` refuses before any adapter sees it.
+//! What `Storage` refuses before any adapter sees it, and how often it asks.
 
 use std::collections::BTreeMap;
 
-use storage_core::{ErrorKind, Memory, Query, Storage};
+use futures::TryStreamExt;
+use storage_core::{ErrorKind, ListRequest, Memory, Query, Storage};
 
 type Row = BTreeMap<String, i64>;
 
@@ -63,4 +64,25 @@ async fn a_page_token_belongs_to_its_collection() {
             .len(),
         1
     );
+}
+
+#[tokio::test]
+async fn a_long_listing_asks_in_ever_larger_pages_unless_their_size_is_said() {
+    let storage = Storage::new(Memory::new());
+    let objects = storage.objects();
+    for number in 0..6_000 {
+        objects.write(format!("{number:04}"), "x").await.unwrap();
+    }
+    let before = storage.counters().calls;
+    let listed: Vec<_> = objects.list("").try_collect().await.unwrap();
+    assert_eq!(listed.len(), 6_000);
+    assert!(listed.is_sorted_by(|one, next| one.name() < next.name()));
+    assert_eq!(storage.counters().calls - before, 3, "1,000, 4,000 and the rest");
+
+    let mut request = ListRequest::new("");
+    request.limit = 500;
+    let before = storage.counters().calls;
+    let listed: Vec<_> = objects.list_with(request).try_collect().await.unwrap();
+    assert_eq!(listed.len(), 6_000);
+    assert_eq!(storage.counters().calls - before, 12);
 }

@@ -18,6 +18,10 @@ use crate::error::{Error, Result};
 use crate::name::Key;
 use crate::version::Version;
 
+/// The most entries in one page of a listing whose pages nobody sees. A disk reads and sorts a whole directory for each page: pages of one
+/// size would make a listing cost the square of the directory.
+const LARGEST_PAGE: usize = 16_000;
+
 /// The objects of a [`Storage`].
 ///
 /// ```
@@ -357,11 +361,17 @@ impl Objects {
 
     /// Every object whose key begins with `prefix`, in the UTF-8 byte order of keys, names only.
     pub fn list(&self, prefix: impl Into<String>) -> ListObjects {
-        self.list_with(ListRequest::new(prefix))
+        self.pages(ListRequest::new(prefix), LARGEST_PAGE)
     }
 
     /// A listing as the request says; its `limit` is the size of a page.
     pub fn list_with(&self, request: ListRequest) -> ListObjects {
+        let largest = request.limit;
+        self.pages(request, largest)
+    }
+
+    /// A listing in pages that grow fourfold up to the largest.
+    fn pages(&self, request: ListRequest, largest: usize) -> ListObjects {
         let objects = self.clone();
         futures::stream::try_unfold(Some(request), move |request| {
             let objects = objects.clone();
@@ -372,6 +382,7 @@ impl Objects {
                 let page = objects.list_page(request.clone()).await?;
                 let next = page.next.map(|next| {
                     request.start_after = Some(next);
+                    request.limit = request.limit.saturating_mul(4).min(largest);
                     request
                 });
                 Ok(Some((
@@ -415,7 +426,7 @@ impl Objects {
         let mut request = ListRequest::new(&prefix);
         request.delimiter = true;
         let mut files = Vec::new();
-        let mut entries = self.list_with(request);
+        let mut entries = self.pages(request, LARGEST_PAGE);
         while let Some(entry) = entries.try_next().await? {
             if let ListEntry::Object(key, _) = entry {
                 files.push(key.as_str()[prefix.len()..].to_owned());
