@@ -1,5 +1,7 @@
-//! What developers and CI run: `cargo xtask test`, `cargo xtask lint`, `cargo xtask docs` and `cargo xtask servers`.
+//! What developers and CI run: `cargo xtask test`, `cargo xtask lint`, `cargo xtask budgets`, `cargo xtask docs` and
+//! `cargo xtask servers`.
 
+mod budgets;
 mod cargo;
 mod docs;
 mod lint;
@@ -18,6 +20,9 @@ Usage: cargo xtask <command>
                    args go to the test programs (a name to filter by, --nocapture, …);
                    --deep adds the cases that take long and the servers of `servers up --deep`, and lets nothing be left out
   lint             formatting, clippy, documentation, oldest Rust, licences and bans, package contents
+  budgets [--update]
+                   count the instructions of hot paths under valgrind and compare them with storage-budgets/budgets.txt, or write
+                   that file
   docs [--check]   write the generated sections of the documents, or show where they are out of date
   servers up [--deep]
                    install and start the servers the tests run against; `test` does it by itself;
@@ -38,6 +43,8 @@ fn main() -> ExitCode {
             None => misused(),
         },
         ["lint"] => lint::run(),
+        ["budgets"] => budgets::run(budgets::Mode::Check),
+        ["budgets", "--update"] => budgets::run(budgets::Mode::Update),
         ["docs"] => docs::run(docs::Mode::Write),
         ["docs", "--check"] => docs::run(docs::Mode::Check),
         ["servers", words @ ..] => servers::run(words),
