@@ -70,14 +70,15 @@ impl<T> Collection<T> {
     /// `NotFound` when the changes behind this position are not kept any more, or it is none of this collection's; as
     /// [`watch`](Self::watch).
     pub async fn watch_after(&self, position: &ChangePosition) -> Result<Changes> {
-        let mut request = WatchRequest::default();
-        request.after = Some(position.clone());
-        self.watch_with(request).await
+        let after = Some(position.clone());
+        self.watch_with(WatchRequest { after }).await
     }
 
     async fn watch_with(&self, request: WatchRequest) -> Result<Changes> {
         let changes = self
             .call(OPERATION, async {
+                // Where there are no documents, that is what is missing.
+                self.storage.documents_section()?;
                 self.storage.require_one(Capability::Watch)?;
                 self.storage.adapter().watch(&self.checked_name()?, request).await
             })
