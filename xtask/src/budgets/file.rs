@@ -7,7 +7,7 @@ use std::str::FromStr;
 use crate::Result;
 
 /// How much more than its budget a path may take, in percent. Compilers, the C library and its allocator differ by a few between machines,
-/// and the seeds of hash tables and the turns of threads by less than one between two runs.
+/// and seeds of hash tables, turns of threads and what a cache does by the clock up to three between two runs.
 const MARGIN: u64 = 10;
 
 const HEAD: &str = "\
