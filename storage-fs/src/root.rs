@@ -21,6 +21,7 @@ use crate::layout::{Folding, INTERNAL, Layout, Place};
 use crate::staging::Staging;
 use crate::system::System;
 use crate::version::Keeping;
+use crate::walk::Resting;
 
 const DIRECTORY_MODE: Mode = Mode::RWXU;
 
@@ -41,6 +42,7 @@ pub(crate) struct Root {
     pub(crate) keeping: Keeping,
     pub(crate) durable: Durable,
     pub(crate) staging: Staging,
+    pub(crate) resting: Resting,
 }
 
 /// A file of ours, open for reading.
@@ -106,6 +108,7 @@ impl Root {
             keeping: format.versions,
             durable,
             staging,
+            resting: Resting::default(),
         };
         match root.staging.sweep(SWEPT_AT_OPEN) {
             Ok(0) => {}

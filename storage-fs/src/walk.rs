@@ -1,14 +1,17 @@
 //! Listings: a walk over directories in the order of decoded keys.
 //!
 //! Every directory is read whole and sorted by what its names stand for, because no disk promises an order; memory is bounded by the
-//! directories on the path from the root to where the walk is. What vanishes meanwhile is left out.
+//! directories on the path from the root to where the walk is. What vanishes meanwhile is left out. A walk rests between two pages, so
+//! that a directory of many names is not read for each of them.
 
 mod level;
+mod resting;
 
 use rustix::fd::AsFd;
 use storage_core::{Area, Key, ListEntry, ListPage, ListRequest, Result};
 
 use self::level::{Entry, Level};
+pub(crate) use self::resting::Resting;
 use crate::layout::{Place, Space};
 use crate::root::Root;
 
@@ -16,10 +19,10 @@ use crate::root::Root;
 pub(crate) fn list(root: &Root, area: Area, request: &ListRequest) -> Result<ListPage> {
     root.alive()?;
     let mut page = ListPage::default();
-    let (path, space, inside) = root.layout.directory(area, &request.prefix);
-    let key = request.prefix[..inside].to_owned();
-    let mut stack = Vec::new();
-    stack.extend(Level::read(root, path, key, space, request)?);
+    let mut stack = match root.resting.wake(root, area, request)? {
+        Some(stack) => stack,
+        None => begin(root, area, request)?,
+    };
     while let Some(level) = stack.last_mut() {
         let Some(entry) = level.next() else {
             stack.pop();
@@ -36,11 +39,24 @@ pub(crate) fn list(root: &Root, area: Area, request: &ListRequest) -> Result<Lis
         };
         if page.entries.len() >= request.limit {
             page.next = page.entries.last().map(|entry| entry.name().to_owned());
+            level.put_back(entry);
             break;
         }
         page.entries.push(found);
     }
+    if let Some(after) = &page.next {
+        root.resting.rest(area, request, after, stack);
+    }
     Ok(page)
+}
+
+/// A walk from the directory that the prefix leads to.
+fn begin(root: &Root, area: Area, request: &ListRequest) -> Result<Vec<Level>> {
+    let (path, space, inside) = root.layout.directory(area, &request.prefix);
+    let key = request.prefix[..inside].to_owned();
+    Ok(Level::read(root, path, key, space, request)?
+        .into_iter()
+        .collect())
 }
 
 /// The line of an entry; `None` where it vanished, holds nothing or was `shown` last.

@@ -1,9 +1,10 @@
 //! One directory of a walk, sorted.
 
+use std::time::{SystemTime, UNIX_EPOCH};
 use std::vec;
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, Dir, FileType, Mode, openat, statat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, Stat, fstat, openat, statat};
 use rustix::io::Errno;
 use storage_core::{ListRequest, Result};
 
@@ -19,6 +20,10 @@ pub(super) struct Level {
     key: String,
     space: Space,
     entries: vec::IntoIter<Entry>,
+    /// Taken, and not shown after all.
+    put_back: Option<Entry>,
+    /// What tells that no name in it came or went since it was read, if anything does.
+    unchanged: Option<Stamp>,
     /// Kept while files in it are looked at, given up while the walk is further down.
     directory: Option<OwnedFd>,
 }
@@ -48,13 +53,16 @@ impl Level {
         let Some(directory) = root.directory(&path)? else {
             return Ok(None);
         };
+        let stamp = Stamp::before_reading(directory.as_fd())?;
         let mut reading = Reading {
             root,
             space,
             wanted,
             entries: Vec::new(),
+            further_down: false,
         };
         reading.directory(directory.as_fd(), &mut Vec::new())?;
+        let unchanged = stamp.filter(|_| !reading.further_down);
         let mut entries = reading.entries;
         entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         Ok(Some(Self {
@@ -62,12 +70,38 @@ impl Level {
             key,
             space,
             entries: entries.into_iter(),
+            put_back: None,
+            unchanged,
             directory: Some(directory),
         }))
     }
 
     pub(super) fn next(&mut self) -> Option<Entry> {
-        self.entries.next()
+        self.put_back.take().or_else(|| self.entries.next())
+    }
+
+    /// The entry comes next once more.
+    pub(super) fn put_back(&mut self, entry: Entry) {
+        self.put_back = Some(entry);
+    }
+
+    /// How many entries are still to be visited.
+    pub(super) fn remaining(&self) -> usize {
+        self.entries.len() + usize::from(self.put_back.is_some())
+    }
+
+    /// Whether it can be told later that no name came or went.
+    pub(super) fn can_rest(&self) -> bool {
+        self.unchanged.is_some()
+    }
+
+    /// Whether it has the names it had when it was read.
+    pub(super) fn is_unchanged(&self, root: &Root) -> Result<bool> {
+        let now = match root.directory(&self.path)? {
+            Some(directory) => Some(Stamp::of(&fstat(&directory).map_err(failed)?)),
+            None => None,
+        };
+        Ok(now.is_some() && now == self.unchanged)
     }
 
     pub(super) fn key(&self) -> &str {
@@ -108,6 +142,42 @@ impl Level {
             self.directory = root.directory(&self.path)?;
         }
         Ok(self.directory.as_ref().map(AsFd::as_fd))
+    }
+}
+
+/// What changes with every name that comes or goes in a directory, given time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    directory: (u64, u64),
+    /// Seconds since 1970, and nanoseconds.
+    modified: (i64, i64),
+}
+
+/// How much older than the clock a modification must be for the next one to get another time. Disks take theirs from a clock that moves
+/// every few milliseconds, some keep whole seconds.
+const SETTLED_SECONDS: i64 = 2;
+
+impl Stamp {
+    /// The stamp that stands for what is read from now on; `None` where a change after it could get the same one.
+    fn before_reading(directory: BorrowedFd<'_>) -> Result<Option<Self>> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let stamp = Self::of(&fstat(directory).map_err(failed)?);
+        let settled = now.is_ok_and(|now| stamp.modified.0 < now.as_secs().cast_signed() - SETTLED_SECONDS);
+        Ok(settled.then_some(stamp))
+    }
+
+    #[allow(
+        clippy::unnecessary_cast,
+        clippy::cast_lossless,
+        clippy::cast_possible_wrap,
+        clippy::cast_sign_loss,
+        reason = "the widths differ by system, and the values are only compared"
+    )]
+    fn of(stat: &Stat) -> Self {
+        Self {
+            directory: (stat.st_dev as u64, stat.st_ino as u64),
+            modified: (stat.st_mtime as i64, stat.st_mtime_nsec as i64),
+        }
     }
 }
 
@@ -157,6 +227,8 @@ struct Reading<'a> {
     space: Space,
     wanted: Wanted<'a>,
     entries: Vec<Entry>,
+    /// Some names go on in directories of their own.
+    further_down: bool,
 }
 
 impl Reading<'_> {
@@ -185,6 +257,7 @@ impl Reading<'_> {
                 FileType::RegularFile => self.take(continued, name, false),
                 FileType::Directory if goes_on(name) => match step(directory, name, DIRECTORY) {
                     Ok(next) => {
+                        self.further_down = true;
                         continued.push(name.to_owned());
                         self.directory(next.as_fd(), continued)?;
                         continued.pop();

@@ -1,5 +1,10 @@
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
 use proptest::prelude::*;
 use storage_core::{Area, Key, ListEntry, ListRequest, StorageBackend, WriteRequest};
+use storage_fs::FsBackend;
+use tempfile::TempDir;
 
 use super::support::*;
 
@@ -45,13 +50,17 @@ proptest! {
         delimiter: bool,
         with_meta: bool,
         limit in 1_usize..7,
+        settled: bool,
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let (_root, backend) = fresh().await;
+            let (root, backend) = fresh().await;
             let keys: Vec<String> = keys.into_iter().collect();
             for key in &keys {
                 put(&backend, key, "x").await;
+            }
+            if settled {
+                settle(root.path());
             }
             let mut request = ListRequest::new(prefix);
             request.start_after = after;
@@ -74,6 +83,93 @@ async fn metadata_in_a_listing_is_that_of_the_object() {
         panic!("{page:?}")
     };
     assert_eq!((meta.size, &meta.version), (5, &version));
+}
+
+/// Nine keys in three directories, long settled; and the page up to the second key of the second directory.
+async fn half_listed() -> (TempDir, Arc<FsBackend>, ListRequest) {
+    let (root, backend) = fresh().await;
+    for directory in ["a", "b", "c"] {
+        for file in ["1.txt", "3.txt", "5.txt"] {
+            put(&backend, &format!("top/{directory}/{file}"), "x").await;
+        }
+    }
+    settle(root.path());
+    let mut request = ListRequest::new("top/");
+    request.limit = 5;
+    let page = backend.list(Area::Objects, request.clone()).await.unwrap();
+    assert_eq!(page.next.as_deref(), Some("top/b/3.txt"));
+    request.start_after = page.next;
+    (root, backend, request)
+}
+
+#[tokio::test]
+async fn what_comes_and_goes_between_two_pages_is_seen_by_the_second() {
+    let (_root, backend, request) = half_listed().await;
+    put(&backend, "top/b/4.txt", "x").await;
+    assert_eq!(
+        names(&backend, request).await,
+        [
+            "top/b/4.txt",
+            "top/b/5.txt",
+            "top/c/1.txt",
+            "top/c/3.txt",
+            "top/c/5.txt"
+        ]
+    );
+
+    let (_root, backend, request) = half_listed().await;
+    remove(&backend, "top/b/5.txt").await;
+    put(&backend, "top/bb/1.txt", "x").await;
+    remove(&backend, "top/c/3.txt").await;
+    assert_eq!(
+        names(&backend, request).await,
+        ["top/bb/1.txt", "top/c/1.txt", "top/c/5.txt"]
+    );
+
+    let (root, backend, request) = half_listed().await;
+    std::fs::remove_dir_all(root.path().join("top/b")).unwrap();
+    assert_eq!(
+        names(&backend, request).await,
+        ["top/c/1.txt", "top/c/3.txt", "top/c/5.txt"]
+    );
+}
+
+#[tokio::test]
+async fn a_directory_that_looks_unchanged_is_not_read_again_for_the_next_page() {
+    let (root, backend, request) = half_listed().await;
+    // A change that nothing tells: so what is listed is what was read before.
+    std::fs::remove_file(root.path().join("top/b/5.txt")).unwrap();
+    let directory = std::fs::File::open(root.path().join("top/b")).unwrap();
+    let modified = directory.metadata().unwrap().modified().unwrap();
+    let settled = std::fs::metadata(root.path().join("top/a"))
+        .unwrap()
+        .modified()
+        .unwrap();
+    assert!(settled < modified);
+    directory.set_modified(settled).unwrap();
+    let page = backend.list(Area::Objects, request.clone()).await.unwrap();
+    assert_eq!(page.entries[0].name(), "top/b/5.txt");
+    // The walk is over: the same page is a new walk.
+    let page = backend.list(Area::Objects, request).await.unwrap();
+    assert_eq!(page.entries[0].name(), "top/c/1.txt");
+}
+
+#[tokio::test]
+async fn a_directory_that_has_just_changed_is_read_again() {
+    let (root, backend, mut request) = half_listed().await;
+    // Not settled before the clock is past it, however slow this test is.
+    let soon = SystemTime::now() + Duration::from_secs(60 * 60);
+    let directory = std::fs::File::open(root.path().join("top/b")).unwrap();
+    directory.set_modified(soon).unwrap();
+    request.start_after = None;
+    let page = backend.list(Area::Objects, request.clone()).await.unwrap();
+    request.start_after = page.next;
+    std::fs::remove_file(root.path().join("top/b/5.txt")).unwrap();
+    directory.set_modified(soon).unwrap();
+    assert_eq!(
+        names(&backend, request).await,
+        ["top/c/1.txt", "top/c/3.txt", "top/c/5.txt"]
+    );
 }
 
 #[tokio::test]
