@@ -1,96 +1,74 @@
-//! Files: ours beside `object_store`'s local store and `tokio::fs`.
+//! Objects in files: ours beside the standard library, `tokio::fs`, `object_store` and OpenDAL.
 
-use std::path::Path;
+mod list;
+mod log;
+mod read;
+mod stream;
+mod write;
+
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use object_store::local::LocalFileSystem;
-use object_store::{ObjectStoreExt, PutPayload};
-use storage_core::{Bytes, Storage};
+use opendal::Operator;
+use storage_core::Storage;
+use storage_fs::{Fs, FsConfig};
 
-use crate::table::{Outcome, Table};
+use crate::run::{Outcome, Run};
 
 const KIBIBYTE: usize = 1024;
 
-async fn ours(directory: &Path) -> Result<Storage, Box<dyn std::error::Error + Send + Sync>> {
-    Ok(Storage::new(
-        storage_fs::Fs::open(storage_fs::FsConfig::new(directory.join("ours"))).await?,
-    ))
+const OURS: &str = "ours";
+const STD: &str = "std::fs, by hand";
+const TOKIO: &str = "tokio::fs";
+const OBJECT_STORE: &str = "object_store";
+const OPENDAL: &str = "OpenDAL";
+
+pub(crate) async fn all(run: &mut Run) -> Outcome {
+    run.say("## Files");
+    let directory = run.directory("fs")?;
+    let peers = Peers::open(&directory).await?;
+    read::all(run, &peers).await?;
+    write::all(run, &peers).await?;
+    stream::all(run, &peers).await?;
+    log::all(run, &peers).await?;
+    peers.ours.close().await?;
+    Run::remove(&directory)?;
+    list::all(run).await
 }
 
-fn peer(directory: &Path) -> Result<Arc<LocalFileSystem>, Box<dyn std::error::Error + Send + Sync>> {
-    let root = directory.join("object_store");
-    std::fs::create_dir_all(&root)?;
-    Ok(Arc::new(LocalFileSystem::new_with_prefix(root)?.with_fsync(true)))
+/// Ours and the others, each in a directory of its own.
+struct Peers {
+    ours: Storage,
+    object_store: Arc<LocalFileSystem>,
+    opendal: Operator,
+    /// The standard library's directory, and that of `tokio::fs`.
+    plain: PathBuf,
 }
 
-/// Overwrites of 1 KiB that survive loss of power.
-pub(crate) async fn durable_put(directory: &Path) -> Outcome {
-    let (storage, store) = (ours(directory).await?, peer(directory)?);
-    let bytes = Bytes::from(vec![7; KIBIBYTE]);
-    let put = {
-        let (storage, bytes) = (storage.clone(), bytes.clone());
-        move |number: u64| {
-            let (objects, bytes) = (storage.objects(), bytes.clone());
-            async move {
-                objects.write(format!("puts/{}.bin", number % 16), bytes).await?;
-                Ok(())
-            }
-        }
-    };
-    Table::new("fs: durable put of 1 KiB", 60, 20)
-        .contender("ours", put.clone())
-        .contender("object_store local, fsync on", move |number| {
-            let (store, bytes) = (Arc::clone(&store), bytes.clone());
-            async move {
-                store
-                    .put(
-                        &format!("puts/{}.bin", number % 16).into(),
-                        PutPayload::from(bytes),
-                    )
-                    .await?;
-                Ok(())
-            }
+impl Peers {
+    async fn open(directory: &Path) -> Outcome<Self> {
+        let [theirs, plain] = ["object_store", "plain"].map(|name| directory.join(name));
+        std::fs::create_dir(&theirs)?;
+        std::fs::create_dir(&plain)?;
+        Ok(Self {
+            ours: ours(&directory.join("ours")).await?,
+            object_store: Arc::new(LocalFileSystem::new_with_prefix(theirs)?.with_fsync(true)),
+            opendal: opendal(&directory.join("opendal"))?,
+            plain,
         })
-        .contender("control", put)
-        .run()
-        .await
+    }
 }
 
-/// Reads of 1 KiB that is in the page cache.
-pub(crate) async fn hot_read(directory: &Path) -> Outcome {
-    let (storage, store) = (ours(directory).await?, peer(directory)?);
-    let bytes = Bytes::from(vec![7; KIBIBYTE]);
-    storage.objects().write("hot.bin", bytes.clone()).await?;
-    store.put(&"hot.bin".into(), PutPayload::from(bytes)).await?;
-    let plain = directory.join("object_store").join("hot.bin");
-    let read = {
-        let storage = storage.clone();
-        move |_| {
-            let objects = storage.objects();
-            async move {
-                let read = objects.read("hot.bin").await?;
-                assert_eq!(read.map(|bytes| bytes.len()), Some(KIBIBYTE));
-                Ok(())
-            }
-        }
-    };
-    Table::new("fs: hot read of 1 KiB", 40, 1_000)
-        .contender("ours, with version", read.clone())
-        .contender("object_store local", move |_| {
-            let store = Arc::clone(&store);
-            async move {
-                assert_eq!(store.get(&"hot.bin".into()).await?.bytes().await?.len(), KIBIBYTE);
-                Ok(())
-            }
-        })
-        .contender("tokio::fs, no version", move |_| {
-            let plain = plain.clone();
-            async move {
-                assert_eq!(tokio::fs::read(plain).await?.len(), KIBIBYTE);
-                Ok(())
-            }
-        })
-        .contender("control", read)
-        .run()
-        .await
+async fn ours(directory: &Path) -> Outcome<Storage> {
+    Ok(Storage::new(Fs::open(FsConfig::new(directory)).await?))
+}
+
+/// Its own way of writing in place tears when two write at once; this one does not. It syncs files, and no directory.
+fn opendal(directory: &Path) -> Outcome<Operator> {
+    let root = directory.to_str().ok_or("the place is not UTF-8")?;
+    let service = opendal::services::Fs::default()
+        .root(root)
+        .atomic_write_dir(&format!("{root}-staging"));
+    Ok(Operator::new(service)?.finish())
 }

@@ -10,10 +10,11 @@ use storage_core::Bytes;
 use storage_layers::compression::{Codec, Compression, FRAME_OVERHEAD, Limits, decompress};
 use storage_layers::encryption::{Context, Key, Keyring, Kind, Suite};
 
-use crate::table::{Outcome, Table};
+use crate::report::Goal;
+use crate::run::{Outcome, Run};
+use crate::table::Table;
 
 const LENGTH: usize = 64 * 1024;
-const ROUNDS: u64 = 60;
 
 /// JSON as applications keep it: records alike in shape, unlike in numbers.
 fn json() -> Bytes {
@@ -34,27 +35,28 @@ fn json() -> Bytes {
     text.into()
 }
 
-pub(crate) async fn all() -> Outcome {
+pub(crate) async fn all(run: &mut Run) -> Outcome {
+    run.say("## Compression and encryption");
     for codec in [Codec::Gzip, Codec::Deflate, Codec::Lz4, Codec::Zstd] {
-        compress(codec).await?;
-        expand(codec).await?;
+        compress(run, codec).await?;
+        expand(run, codec).await?;
     }
     for suite in Suite::ALL {
-        seal(*suite).await?;
-        open(*suite).await?;
+        seal(run, *suite).await?;
+        open(run, *suite).await?;
     }
     Ok(())
 }
 
-/// How many operations make a round of some milliseconds.
+/// How many operations make a short round.
 const fn per_round(codec: Codec) -> u64 {
     match codec {
-        Codec::Gzip | Codec::Deflate => 5,
-        _ => 40,
+        Codec::Gzip | Codec::Deflate => 1,
+        _ => 8,
     }
 }
 
-async fn compress(codec: Codec) -> Outcome {
+async fn compress(run: &mut Run, codec: Codec) -> Outcome {
     let (plain, how) = (json(), Compression::new(codec));
     let ours = {
         let plain = plain.clone();
@@ -71,8 +73,9 @@ async fn compress(codec: Codec) -> Outcome {
         "{codec}: compress 64 KiB of JSON to {} bytes",
         how.compress(&plain)?.len()
     );
-    Table::new(title, ROUNDS, per_round(codec))
-        .contender("ours", ours.clone())
+    Table::new(format!("compress-{codec}"), title)
+        .per_round(per_round(codec))
+        .contender("ours", ours)
         .contender("the library, one context", move |_| {
             let (plain, library) = (plain.clone(), Arc::clone(&library));
             async move {
@@ -81,12 +84,12 @@ async fn compress(codec: Codec) -> Outcome {
                 Ok(())
             }
         })
-        .contender("control", ours)
-        .run()
+        .goal(Goal::within("the library, one context", 1.1))
+        .run(run)
         .await
 }
 
-async fn expand(codec: Codec) -> Outcome {
+async fn expand(run: &mut Run, codec: Codec) -> Outcome {
     let frame = Compression::new(codec).compress(&json())?;
     let stored = frame.slice(FRAME_OVERHEAD..);
     let ours = {
@@ -100,19 +103,23 @@ async fn expand(codec: Codec) -> Outcome {
         }
     };
     let library = Arc::new(Mutex::new(Library::new(codec)?));
-    Table::new(format!("{codec}: decompress 64 KiB of JSON"), ROUNDS, 40)
-        .contender("ours", ours.clone())
-        .contender("the library, one context", move |_| {
-            let (stored, library) = (stored.clone(), Arc::clone(&library));
-            async move {
-                let mut library = library.lock().unwrap_or_else(PoisonError::into_inner);
-                black_box(library.expand(&stored)?);
-                Ok(())
-            }
-        })
-        .contender("control", ours)
-        .run()
-        .await
+    Table::new(
+        format!("decompress-{codec}"),
+        format!("{codec}: decompress 64 KiB of JSON"),
+    )
+    .per_round(8)
+    .contender("ours", ours)
+    .contender("the library, one context", move |_| {
+        let (stored, library) = (stored.clone(), Arc::clone(&library));
+        async move {
+            let mut library = library.lock().unwrap_or_else(PoisonError::into_inner);
+            black_box(library.expand(&stored)?);
+            Ok(())
+        }
+    })
+    .goal(Goal::within("the library, one context", 1.1))
+    .run(run)
+    .await
 }
 
 /// A codec's library as one would use it by hand: contexts kept, the output in a vector of its own.
@@ -204,7 +211,7 @@ fn failed<E>(_: E) -> std::io::Error {
     std::io::Error::other("the cipher failed")
 }
 
-async fn seal(suite: Suite) -> Outcome {
+async fn seal(run: &mut Run, suite: Suite) -> Outcome {
     let (plain, keys) = (json(), keys(suite));
     let ours = {
         let plain = plain.clone();
@@ -220,8 +227,9 @@ async fn seal(suite: Suite) -> Outcome {
         UnboundKey::new(algorithm(suite), &[7; 32]).map_err(failed)?,
     ));
     let number = Arc::new(AtomicU64::new(0));
-    Table::new(format!("{suite}: seal 64 KiB"), ROUNDS, 200)
-        .contender("ours: a key of its own for each value", ours.clone())
+    Table::new(format!("seal-{suite}"), format!("{suite}: seal 64 KiB"))
+        .per_round(20)
+        .contender("ours: a key of its own for each value", ours)
         .contender("the library, one key, a counted nonce", move |_| {
             let (plain, key, number) = (plain.clone(), Arc::clone(&key), Arc::clone(&number));
             async move {
@@ -236,12 +244,12 @@ async fn seal(suite: Suite) -> Outcome {
                 Ok(())
             }
         })
-        .contender("control", ours)
-        .run()
+        .goal(Goal::within("the library, one key, a counted nonce", 1.2))
+        .run(run)
         .await
 }
 
-async fn open(suite: Suite) -> Outcome {
+async fn open(run: &mut Run, suite: Suite) -> Outcome {
     let keys = keys(suite);
     let sealed = keys.seal(&place(), &json())?;
     let ours = move |_| {
@@ -259,8 +267,9 @@ async fn open(suite: Suite) -> Outcome {
     key.seal_in_place_append_tag(nonce(), Aad::empty(), &mut stored)
         .map_err(failed)?;
     let stored = Bytes::from(stored);
-    Table::new(format!("{suite}: open 64 KiB"), ROUNDS, 200)
-        .contender("ours: finds the key, checks the commitment", ours.clone())
+    Table::new(format!("open-{suite}"), format!("{suite}: open 64 KiB"))
+        .per_round(20)
+        .contender("ours: finds the key, checks the commitment", ours)
         .contender("the library, one key", move |_| {
             let (stored, key) = (stored.clone(), Arc::clone(&key));
             async move {
@@ -272,7 +281,7 @@ async fn open(suite: Suite) -> Outcome {
                 Ok(())
             }
         })
-        .contender("control", ours)
-        .run()
+        .goal(Goal::within("the library, one key", 1.2))
+        .run(run)
         .await
 }

@@ -1,52 +1,105 @@
 //! Side-by-side measurements: our crates and the peers on the same work with the same guarantees, interleaved in one process.
 //!
-//! `cargo run --release -p storage-bench -- [DIR] [--collections | --layers]`; `DIR` is where the data goes, so name a real disk, not memory. Servers take part
-//! that `cargo xtask servers up` has started. Ratios are to be read, never absolute times: machines differ. A table whose control is
-//! off by more than 10 % is marked unusable. With `--collections` only the table of entities is made, with up to a million of them, which
-//! takes some minutes and 2 GB; with `--layers` only those of codecs and ciphers are.
+//! `cargo run --release -p storage-bench -- [--only fs,sqlite,…] [--place DIR] [--out DIR]`. The place is where the data goes: name a
+//! directory on a real disk, not in memory. Servers take part that `cargo xtask servers up` has started. Tables are printed as
+//! Markdown and written, with a JSON and an SVG file each, to `target/bench`. Ratios are to be read, never absolute times: machines
+//! differ. A table whose control is off by more than 10 % is marked unusable.
 #![allow(clippy::print_stdout, reason = "a program that prints tables")]
 
+#[cfg(feature = "servers")]
 mod cloud;
-mod collections;
 mod fs;
+mod growth;
+mod kv;
 mod layers;
+mod machine;
+mod memory;
+#[cfg(feature = "servers")]
 mod mongo;
+mod page;
+mod plot;
+mod report;
+mod run;
 mod sqlite;
 mod table;
 
 use std::path::PathBuf;
 
-use test_servers::{Kind, Places, Server, Servers};
+use clap::{Parser, ValueEnum};
 
-#[tokio::main]
-async fn main() -> table::Outcome {
-    let (options, places): (Vec<_>, Vec<_>) = std::env::args_os()
-        .skip(1)
-        .partition(|argument| argument == "--collections" || argument == "--layers");
-    let place = places.into_iter().next().map(PathBuf::from);
-    let directory = tempfile::tempdir_in(place.unwrap_or_else(std::env::temp_dir))?;
-    if options.iter().any(|option| option == "--layers") {
-        return layers::all().await;
-    }
-    if !options.is_empty() {
-        return collections::all(directory.path()).await;
-    }
-    fs::durable_put(directory.path()).await?;
-    fs::hot_read(directory.path()).await?;
-    sqlite::point_read(directory.path()).await?;
-    layers::all().await?;
-    let servers = Servers::load()?;
-    for server in servers.of(Kind::Mongo) {
-        mongo::all(&titled(server)).await?;
-    }
-    // The others of its kind are not durable, or slower than what is measured.
-    if let Some(server) = servers.of(Kind::S3).into_iter().next() {
-        cloud::all(&titled(server)).await?;
-    }
-    Ok(())
+use self::run::{Outcome, Run};
+
+/// What is measured together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Theme {
+    /// Objects in files.
+    Fs,
+    /// Documents and logs in SQLite.
+    Sqlite,
+    /// Values under keys that are in memory.
+    Kv,
+    /// Compression and encryption.
+    Layers,
+    /// Documents on every MongoDB server that runs.
+    #[cfg(feature = "servers")]
+    Mongo,
+    /// Objects on the S3 and Azure servers that run.
+    #[cfg(feature = "servers")]
+    Cloud,
+    /// Memory while a GiB goes through.
+    Memory,
+    /// From 1,000 to 1,000,000 documents in SQLite: entities, and opening.
+    Growth,
 }
 
-fn titled(server: Server) -> Places {
-    println!("\n# {} {}", server.name, server.version);
-    Places::new(server)
+/// Measures our crates beside their peers.
+#[derive(Debug, Parser)]
+#[command(name = "storage-bench")]
+struct Arguments {
+    /// Only these; everything by default
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Theme>,
+    /// Where the data goes, in a directory of its own that is removed at the end; `target/bench` by default
+    #[arg(long)]
+    place: Option<PathBuf>,
+    /// Where tables, JSON and plots are written; `target/bench` by default
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// The least work that touches everything: shows that the program works, and measures nothing
+    #[arg(long)]
+    quick: bool,
+    /// Puts the tables into the marked section of this page
+    #[arg(long, value_name = "PAGE")]
+    paste: Option<PathBuf>,
+}
+
+#[tokio::main]
+async fn main() -> Outcome {
+    let arguments = Arguments::parse();
+    let out = arguments.out.unwrap_or_else(|| "target/bench".into());
+    let mut run = Run::begin(out, arguments.place, arguments.quick)?;
+    for theme in Theme::value_variants() {
+        if !arguments.only.is_empty() && !arguments.only.contains(theme) {
+            continue;
+        }
+        let name = format!("{theme:?}").to_lowercase();
+        match theme {
+            Theme::Fs => fs::all(&mut run).await,
+            Theme::Sqlite => sqlite::all(&mut run).await,
+            Theme::Kv => kv::all(&mut run).await,
+            Theme::Layers => layers::all(&mut run).await,
+            #[cfg(feature = "servers")]
+            Theme::Mongo => mongo::all(&mut run).await,
+            #[cfg(feature = "servers")]
+            Theme::Cloud => cloud::all(&mut run).await,
+            Theme::Memory => memory::all(&mut run).await,
+            Theme::Growth => growth::all(&mut run).await,
+        }
+        .map_err(|error| format!("{name}: {error}"))?;
+    }
+    let tables = run.end()?;
+    if let Some(page) = arguments.paste {
+        page::paste(&page, &tables)?;
+    }
+    Ok(())
 }

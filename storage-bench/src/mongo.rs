@@ -1,42 +1,74 @@
 //! MongoDB: ours beside the driver on the same server, with the same write concern.
 
 use bson::{RawDocumentBuf, rawdoc};
+use mongodb::Collection;
 use mongodb::bson::{Document, doc};
 use mongodb::options::{Acknowledgment, ClientOptions, WriteConcern};
-use mongodb::{Collection, Database};
 use storage_core::{Bytes, Capability, Storage, random_u128};
-use test_servers::Places;
+use test_servers::{Kind, Places, Servers};
 
-use crate::table::{Outcome, Table};
-
-type Problem = Box<dyn std::error::Error + Send + Sync>;
+use crate::report::Goal;
+use crate::run::{Outcome, Problem, Run};
+use crate::table::Table;
 
 const ROWS: u64 = 1_000;
 /// Documents in one batch: enough that one exchange for all is told from one exchange each.
 const BATCH: u64 = 200;
 
+/// Every server of MongoDB's protocol that runs.
+pub(crate) async fn all(run: &mut Run) -> Outcome {
+    let servers = Servers::load()?.of(Kind::Mongo);
+    if servers.is_empty() {
+        run.say("No MongoDB server runs; `cargo xtask servers up` starts one.");
+    }
+    for server in servers {
+        run.say(&format!("## MongoDB: {} {}", server.name, server.version));
+        let file = server.name.to_lowercase();
+        server_of(run, &Places::new(server), &file).await?;
+    }
+    Ok(())
+}
+
 /// Documents and objects of about 1 KiB, one at a time and many at once.
-pub(crate) async fn all(places: &Places) -> Outcome {
+async fn server_of(run: &mut Run, places: &Places, file: &str) -> Outcome {
     let place = "storage-bench";
     places.wipe(place).await?;
     let storage = Storage::from_arc(places.open(place).await?);
     if let Err(refusal) = storage.require(&[Capability::Documents]) {
-        println!("\n{refusal}");
+        run.say(&refusal.to_string());
         return Ok(());
     }
-    let by_hand = by_hand(places, place).await?;
-    fill(&storage, &by_hand).await?;
-    put(&storage, &by_hand).await?;
-    get(&storage, &by_hand).await?;
-    object(&storage, &by_hand).await?;
-    let database = by_hand.client().database(place);
-    put_many(&storage, &database, &by_hand, Ids::New).await?;
-    put_many(&storage, &database, &by_hand, Ids::Known).await?;
-    get_many(&storage, &by_hand).await?;
-    storage.close().await?;
+    let hand = by_hand(places, place).await?;
+    fill(&storage, &hand).await?;
+    let mut bench = Bench {
+        run,
+        file,
+        storage,
+        hand,
+    };
+    for at_once in [1, 32] {
+        bench.put(at_once).await?;
+        bench.get(at_once).await?;
+    }
+    bench.object().await?;
+    bench.put_many(Ids::New).await?;
+    bench.put_many(Ids::Known).await?;
+    bench.get_many().await?;
+    bench.storage.close().await?;
     places.wipe(place).await?;
     Ok(())
 }
+
+/// Ours and the driver on one server.
+struct Bench<'a> {
+    run: &'a mut Run,
+    /// What the names of files begin with.
+    file: &'a str,
+    storage: Storage,
+    hand: Collection<RawDocumentBuf>,
+}
+
+const ONE_BY_ONE: &str = "driver: one by one";
 
 /// A collection of the raw driver that waits for what ours waits for.
 async fn by_hand(places: &Places, place: &str) -> Result<Collection<RawDocumentBuf>, Problem> {
@@ -77,17 +109,26 @@ async fn fill(storage: &Storage, by_hand: &Collection<RawDocumentBuf>) -> Outcom
     Ok(())
 }
 
-async fn put(storage: &Storage, by_hand: &Collection<RawDocumentBuf>) -> Outcome {
-    let (rows, hand) = (storage.collection::<RawDocumentBuf>("rows"), by_hand.clone());
-    let put = move |number: u64| {
-        let rows = rows.clone();
-        async move {
-            rows.put(row(number), &body()).await?;
-            Ok(())
-        }
-    };
-    Table::new("mongo: put of a 1 KiB document", 40, 50)
-        .contender("ours, with version and expiry", put.clone())
+impl Bench<'_> {
+    async fn put(&mut self, at_once: u64) -> Outcome {
+        let (rows, hand) = (
+            self.storage.collection::<RawDocumentBuf>("rows"),
+            self.hand.clone(),
+        );
+        let put = move |number: u64| {
+            let rows = rows.clone();
+            async move {
+                rows.put(row(number), &body()).await?;
+                Ok(())
+            }
+        };
+        Table::new(
+            format!("{}-put-c{at_once}", self.file),
+            format!("MongoDB: put of a 1 KiB document, {at_once} at once"),
+        )
+        .per_round(64)
+        .at_once(at_once)
+        .contender("ours, with version and expiry", put)
         .contender("driver: replace_one, upsert", move |number| {
             let hand = hand.clone();
             async move {
@@ -97,22 +138,30 @@ async fn put(storage: &Storage, by_hand: &Collection<RawDocumentBuf>) -> Outcome
                 Ok(())
             }
         })
-        .contender("control", put)
-        .run()
+        .goal(Goal::within("driver: replace_one, upsert", 1.1))
+        .run(self.run)
         .await
-}
+    }
 
-async fn get(storage: &Storage, by_hand: &Collection<RawDocumentBuf>) -> Outcome {
-    let (rows, hand) = (storage.collection::<RawDocumentBuf>("rows"), by_hand.clone());
-    let get = move |number: u64| {
-        let rows = rows.clone();
-        async move {
-            assert!(rows.get(row(number)).await?.is_some());
-            Ok(())
-        }
-    };
-    Table::new("mongo: get of a 1 KiB document", 40, 100)
-        .contender("ours, with version and expiry", get.clone())
+    async fn get(&mut self, at_once: u64) -> Outcome {
+        let (rows, hand) = (
+            self.storage.collection::<RawDocumentBuf>("rows"),
+            self.hand.clone(),
+        );
+        let get = move |number: u64| {
+            let rows = rows.clone();
+            async move {
+                assert!(rows.get(row(number)).await?.is_some());
+                Ok(())
+            }
+        };
+        Table::new(
+            format!("{}-get-c{at_once}", self.file),
+            format!("MongoDB: get of a 1 KiB document, {at_once} at once"),
+        )
+        .per_round(64)
+        .at_once(at_once)
+        .contender("ours, with version and expiry", get)
         .contender("driver: find_one", move |number| {
             let hand = hand.clone();
             async move {
@@ -121,23 +170,27 @@ async fn get(storage: &Storage, by_hand: &Collection<RawDocumentBuf>) -> Outcome
                 Ok(())
             }
         })
-        .contender("control", get)
-        .run()
+        .goal(Goal::within("driver: find_one", 1.1))
+        .run(self.run)
         .await
-}
+    }
 
-async fn object(storage: &Storage, by_hand: &Collection<RawDocumentBuf>) -> Outcome {
-    let (objects, hand) = (storage.objects(), by_hand.clone());
-    let bytes = Bytes::from(vec![7; 1024]);
-    let write = move |number: u64| {
-        let (objects, bytes) = (objects.clone(), bytes.clone());
-        async move {
-            objects.write(row(number), bytes).await?;
-            Ok(())
-        }
-    };
-    Table::new("mongo: write of a 1 KiB object", 40, 50)
-        .contender("ours", write.clone())
+    async fn object(&mut self) -> Outcome {
+        let (objects, hand) = (self.storage.objects(), self.hand.clone());
+        let bytes = Bytes::from(vec![7; 1024]);
+        let write = move |number: u64| {
+            let (objects, bytes) = (objects.clone(), bytes.clone());
+            async move {
+                objects.write(row(number), bytes).await?;
+                Ok(())
+            }
+        };
+        Table::new(
+            format!("{}-object", self.file),
+            "MongoDB: write of a 1 KiB object",
+        )
+        .per_round(50)
+        .contender("ours", write)
         .contender(
             "driver: replace_one of a document with the bytes",
             move |number| {
@@ -155,32 +208,33 @@ async fn object(storage: &Storage, by_hand: &Collection<RawDocumentBuf>) -> Outc
                 }
             },
         )
-        .contender("control", write)
-        .run()
+        .goal(Goal::within(
+            "driver: replace_one of a document with the bytes",
+            1.1,
+        ))
+        .run(self.run)
         .await
-}
+    }
 
-async fn put_many(
-    storage: &Storage,
-    database: &Database,
-    by_hand: &Collection<RawDocumentBuf>,
-    what: Ids,
-) -> Outcome {
-    let bulk = database.clone();
-    let (rows, hand) = (storage.collection::<RawDocumentBuf>("many"), by_hand.clone());
-    let put = move |_: u64| {
-        let rows = rows.clone();
-        async move {
-            let (ids, body) = (what.take(), body());
-            for result in rows.put_many(ids.iter().map(|id| (id, &body))).await? {
-                result?;
+    async fn put_many(&mut self, what: Ids) -> Outcome {
+        let bulk = self.hand.client().database(self.hand.namespace().db.as_str());
+        let (rows, hand) = (
+            self.storage.collection::<RawDocumentBuf>("many"),
+            self.hand.clone(),
+        );
+        let put = move |_: u64| {
+            let rows = rows.clone();
+            async move {
+                let (ids, body) = (what.take(), body());
+                for result in rows.put_many(ids.iter().map(|id| (id, &body))).await? {
+                    result?;
+                }
+                Ok(())
             }
-            Ok(())
-        }
-    };
-    Table::new(what.title(), 15, 1)
-        .contender("ours: put_many", put.clone())
-        .contender("driver: one by one", move |_| {
+        };
+        Table::new(format!("{}-{}", self.file, what.file()), what.title())
+        .contender("ours: put_many", put)
+        .contender(ONE_BY_ONE, move |_| {
             let hand = hand.clone();
             async move {
                 for id in what.take() {
@@ -205,9 +259,43 @@ async fn put_many(
                 Ok(())
             }
         })
-        .contender("control", put)
-        .run()
+        .goal(Goal::faster(ONE_BY_ONE, 5.0))
+        .run(self.run)
         .await
+    }
+
+    async fn get_many(&mut self) -> Outcome {
+        let (rows, hand) = (
+            self.storage.collection::<RawDocumentBuf>("rows"),
+            self.hand.clone(),
+        );
+        let get = move |_: u64| {
+            let rows = rows.clone();
+            async move {
+                let found = rows.get_many((0..BATCH).map(row)).await?;
+                assert!(found.iter().all(Option::is_some));
+                Ok(())
+            }
+        };
+        Table::new(
+            format!("{}-get-many", self.file),
+            "MongoDB: 200 documents of 1 KiB by id",
+        )
+        .contender("ours: get_many", get)
+        .contender(ONE_BY_ONE, move |_| {
+            let hand = hand.clone();
+            async move {
+                for number in 0..BATCH {
+                    let filter = mongodb::bson::doc! { "_id": row(number) };
+                    assert!(hand.find_one(filter).await?.is_some());
+                }
+                Ok(())
+            }
+        })
+        .goal(Goal::faster(ONE_BY_ONE, 5.0))
+        .run(self.run)
+        .await
+    }
 }
 
 /// Which documents a batch is of.
@@ -226,37 +314,17 @@ impl Ids {
         (0..BATCH).map(|number| format!("{prefix}-{number}")).collect()
     }
 
-    const fn title(self) -> &'static str {
+    const fn file(self) -> &'static str {
         match self {
-            Self::New => "mongo: 200 new documents of 1 KiB",
-            Self::Known => "mongo: 200 documents of 1 KiB over others",
+            Self::New => "put-many-new",
+            Self::Known => "put-many-known",
         }
     }
-}
 
-async fn get_many(storage: &Storage, by_hand: &Collection<RawDocumentBuf>) -> Outcome {
-    let (rows, hand) = (storage.collection::<RawDocumentBuf>("rows"), by_hand.clone());
-    let get = move |_: u64| {
-        let rows = rows.clone();
-        async move {
-            let found = rows.get_many((0..BATCH).map(row)).await?;
-            assert!(found.iter().all(Option::is_some));
-            Ok(())
+    const fn title(self) -> &'static str {
+        match self {
+            Self::New => "MongoDB: 200 new documents of 1 KiB",
+            Self::Known => "MongoDB: 200 documents of 1 KiB over others",
         }
-    };
-    Table::new("mongo: reading 200 documents of 1 KiB", 15, 1)
-        .contender("ours: get_many", get.clone())
-        .contender("driver: one by one", move |_| {
-            let hand = hand.clone();
-            async move {
-                for number in 0..BATCH {
-                    let filter = mongodb::bson::doc! { "_id": row(number) };
-                    assert!(hand.find_one(filter).await?.is_some());
-                }
-                Ok(())
-            }
-        })
-        .contender("control", get)
-        .run()
-        .await
+    }
 }

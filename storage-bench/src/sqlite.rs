@@ -1,14 +1,25 @@
-//! SQLite: ours beside rusqlite by hand.
+//! Documents and logs in SQLite: ours beside rusqlite by hand, redb, and OpenDAL's SQLite service.
+
+mod by_hand;
+mod contend;
+mod log;
+mod many;
+mod opendal;
+mod put;
+mod query;
+mod read;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
-use storage_core::Storage;
+use storage_core::{Collection, Index, Storage};
+use storage_sqlite::{Sqlite, SqliteConfig};
 
-use crate::table::{Outcome, Table};
+use self::by_hand::ByHand;
+use crate::run::{Outcome, Run};
 
+/// A document of about 1 KiB.
 #[derive(Clone, Serialize, Deserialize)]
 struct Row {
     name: String,
@@ -16,83 +27,80 @@ struct Row {
     text: String,
 }
 
+const OURS: &str = "ours";
+const HAND: &str = "rusqlite by hand";
+const REDB: &str = "redb";
+const OPENDAL: &str = "OpenDAL sqlite";
+
 /// As many as fit into the page cache of one connection, so that the code is measured and not the disk.
 const ROWS: u64 = 4_000;
 
-/// Reads of one document of about 1 KiB by id, decoded into a struct.
-pub(crate) async fn point_read(directory: &Path) -> Outcome {
-    let config = storage_sqlite::SqliteConfig::new(directory.join("ours.db"));
-    let storage = Storage::new(storage_sqlite::Sqlite::open(config).await?);
-    let rows = storage.collection::<Row>("rows");
-    let row = Row {
-        name: "Ada".into(),
-        age: 36,
-        text: "x".repeat(950),
-    };
-    let ids: Vec<String> = (0..ROWS).map(|number| format!("row-{number:06}")).collect();
-    for chunk in ids.chunks(1000) {
-        for result in rows.put_many(chunk.iter().map(|id| (id, &row))).await? {
-            result?;
-        }
-    }
-    let pool = by_hand(&directory.join("by-hand.db"), &row, &ids)?;
-    let get = {
-        let rows = rows.clone();
-        move |number: u64| {
-            let rows = rows.clone();
-            async move {
-                let found = rows.get(format!("row-{:06}", number * 7919 % ROWS)).await?;
-                assert_eq!(found.map(|found| found.value.age), Some(36));
-                Ok(())
-            }
-        }
-    };
-    Table::new("sqlite: point read of a 1 KiB document", 60, 5_000)
-        .contender("ours, with version and expiry", get.clone())
-        .contender("rusqlite pooled, inline", move |number| {
-            let pool = Arc::clone(&pool);
-            async move {
-                let taken = pool.lock().map_err(|_| "poisoned")?.pop();
-                let connection = taken.ok_or("the pool is empty")?;
-                let id = format!("row-{:06}", number * 7919 % ROWS);
-                let row: Row = {
-                    let mut statement =
-                        connection.prepare_cached("SELECT name, age, text FROM rows WHERE id = ?1")?;
-                    statement.query_row([id], |row| {
-                        Ok(Row {
-                            name: row.get(0)?,
-                            age: row.get(1)?,
-                            text: row.get(2)?,
-                        })
-                    })?
-                };
-                assert_eq!(row.age, 36);
-                pool.lock().map_err(|_| "poisoned")?.push(connection);
-                Ok(())
-            }
-        })
-        .contender("control", get)
-        .run()
-        .await
+pub(crate) async fn all(run: &mut Run) -> Outcome {
+    run.say("## SQLite");
+    let directory = run.directory("sqlite")?;
+    let peers = Peers::open(&directory, run).await?;
+    read::all(run, &peers).await?;
+    query::all(run, &peers).await?;
+    put::all(run, &peers).await?;
+    many::all(run, &peers).await?;
+    contend::all(run, &peers, &directory).await?;
+    log::all(run, &peers).await?;
+    peers.ours.close().await?;
+    Run::remove(&directory)
 }
 
-fn by_hand(
-    path: &Path,
-    row: &Row,
-    ids: &[String],
-) -> Result<Arc<Mutex<Vec<Connection>>>, Box<dyn std::error::Error + Send + Sync>> {
-    let mut connection = Connection::open(path)?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.execute_batch("CREATE TABLE rows (id TEXT PRIMARY KEY, name TEXT, age INTEGER, text TEXT)")?;
-    let transaction = connection.transaction()?;
-    for id in ids {
-        transaction.execute(
-            "INSERT INTO rows VALUES (?1, ?2, ?3, ?4)",
-            (id, &row.name, row.age, &row.text),
-        )?;
+/// Ours and the others, with the same documents in them.
+struct Peers {
+    ours: Storage,
+    rows: Collection<Row>,
+    hand: Arc<ByHand>,
+    redb: Arc<redb::Database>,
+    /// Or why it does not take part.
+    opendal: Result<Arc<opendal::OpenDal>, String>,
+}
+
+impl Peers {
+    async fn open(directory: &Path, run: &Run) -> Outcome<Self> {
+        let ours = Storage::new(Sqlite::open(SqliteConfig::new(directory.join("ours.db"))).await?);
+        let rows = ours.collection::<Row>("rows");
+        rows.ensure_index(Index::btree("by_age", ["age"])).await?;
+        let all: Vec<(String, Row)> = (0..ROWS).map(|number| (id(number), row(number))).collect();
+        for chunk in all.chunks(1000) {
+            for result in rows.put_many(chunk.iter().map(|(id, row)| (id, row))).await? {
+                result?;
+            }
+        }
+        let hand = Arc::new(ByHand::open(&directory.join("by-hand.db"))?);
+        hand.put_many(&all)?;
+        let redb = put::redb(&directory.join("redb"), &all)?;
+        let opendal = opendal::OpenDal::start(&directory.join("opendal.db"), ROWS, run.is_quick()).await;
+        Ok(Self {
+            ours,
+            rows,
+            hand,
+            redb: Arc::new(redb),
+            opendal: opendal.map_err(|error| error.to_string()),
+        })
     }
-    transaction.commit()?;
-    let pool: Result<Vec<_>, _> = (0..4).map(|_| Connection::open(path)).collect();
-    Ok(Arc::new(Mutex::new(pool?)))
+}
+
+fn id(number: u64) -> String {
+    format!("row-{number:09}")
+}
+
+/// The id of one of the rows there are from the start, in no order.
+fn some(number: u64) -> String {
+    id(number.wrapping_mul(7_919) % ROWS)
+}
+
+fn row(number: u64) -> Row {
+    Row {
+        name: "Ada".into(),
+        age: age(number),
+        text: "x".repeat(950),
+    }
+}
+
+fn age(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
