@@ -1,5 +1,7 @@
 //! The program runs from end to end and writes what it says. Its figures are of no interest here; servers are not asked.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;

@@ -27,7 +27,7 @@ mod killed;
 mod kind;
 mod lifecycle;
 mod native;
-#[cfg(feature = "suite")]
+#[cfg(feature = "places")]
 mod places;
 mod port;
 mod probe;
@@ -50,7 +50,7 @@ pub use self::killed::killed;
 pub use self::kind::Kind;
 pub use self::lifecycle::{down, is_up, logs, status, up};
 pub use self::native::Native;
-#[cfg(feature = "suite")]
+#[cfg(feature = "places")]
 pub use self::places::Places;
 pub use self::process::Process;
 pub use self::programs::{absent_trial, run, run_careless, run_natives, trial};

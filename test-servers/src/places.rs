@@ -1,10 +1,13 @@
 //! [`Places`]: storage on a server, in as many places as tests want.
 
+#[cfg(feature = "suite")]
+mod harness;
+
 use std::fmt;
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use conformance_tests::{Harness, Label, Place, Waiver};
+#[cfg(feature = "suite")]
+use conformance_tests::Waiver;
 use futures::TryStreamExt;
 use object_store::ObjectStoreExt;
 use storage_cloud::{AzureConfig, Cloud, CloudConfig, GcsConfig, S3Config};
@@ -23,6 +26,7 @@ pub struct Places {
     server: Arc<Server>,
     /// Shared by all places of a bucket, so that the server is probed once.
     bucket: Option<CloudConfig>,
+    #[cfg(feature = "suite")]
     waivers: &'static [Waiver],
 }
 
@@ -32,11 +36,13 @@ impl Places {
         Self {
             bucket: bucket(&server),
             server: Arc::new(server),
+            #[cfg(feature = "suite")]
             waivers: &[],
         }
     }
 
     /// Cases this server is known to fail.
+    #[cfg(feature = "suite")]
     #[must_use]
     pub const fn waive(mut self, waivers: &'static [Waiver]) -> Self {
         self.waivers = waivers;
@@ -126,31 +132,6 @@ impl Places {
             .try_collect::<()>()
             .await?;
         Ok(())
-    }
-}
-
-#[async_trait]
-impl Harness for Places {
-    fn label(&self) -> Label {
-        let product = format!("{} {}", self.server.name, self.server.version);
-        Label::new(self.server.kind.name(), product)
-    }
-
-    async fn open(&self, place: &Place) -> Result<Arc<dyn StorageAdapter>> {
-        self.open(place.as_str()).await
-    }
-
-    async fn wipe(&self, place: &Place) -> Result<()> {
-        self.wipe(place.as_str()).await
-    }
-
-    fn waivers(&self) -> &[Waiver] {
-        self.waivers
-    }
-
-    /// A query over a bucket is hundreds of requests, and a test machine runs the server, too.
-    fn patience(&self) -> u32 {
-        5
     }
 }
 
