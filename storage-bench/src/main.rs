@@ -71,11 +71,17 @@ struct Arguments {
     /// Puts the tables into the marked section of this page
     #[arg(long, value_name = "PAGE")]
     paste: Option<PathBuf>,
+    /// What the program tells itself when it measures memory
+    #[arg(long, hide = true, num_args = 3)]
+    through: Option<Vec<String>>,
 }
 
 #[tokio::main]
 async fn main() -> Outcome {
     let arguments = Arguments::parse();
+    if let Some(words) = arguments.through {
+        return memory::through(&words).await;
+    }
     let out = arguments.out.unwrap_or_else(|| "target/bench".into());
     let mut run = Run::begin(out, arguments.place, arguments.quick)?;
     for theme in Theme::value_variants() {

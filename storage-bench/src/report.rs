@@ -125,7 +125,7 @@ impl Report {
             per_round: 1,
             rounds: first.len(),
             control,
-            usable: control.abs() <= TOLERANCE || unit.is_noise(&rows),
+            usable: control.abs() <= TOLERANCE,
             rows,
             goals: Vec::new(),
             notes: Vec::new(),
@@ -226,16 +226,6 @@ impl Unit {
             small if small < 10.0 => format!("{small:.2}"),
             some if some < 100.0 => format!("{some:.1}"),
             many => format!("{many:.0}"),
-        }
-    }
-
-    /// Whether the control differs by no more than what counts as nothing: memory is taken in pages and kept for later.
-    fn is_noise(self, rows: &[Row]) -> bool {
-        match (self, rows) {
-            (Self::Memory, [first, .., control]) => {
-                (first.median - control.median).abs() <= f64::from(4 << 20)
-            }
-            _ => false,
         }
     }
 }
