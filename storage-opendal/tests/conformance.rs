@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use conformance_tests::{Harness, Label, Place, Waiver};
+use conformance_tests::{Harness, Label, Place};
 use opendal::Operator;
 use opendal::services;
 use storage_core::{Capability, Error, ErrorKind, Overlay, Result, Storage, StorageAdapter};
@@ -16,14 +16,6 @@ async fn adapter(operator: Operator) -> Result<Arc<dyn StorageAdapter>> {
     let backend = OpenDal::open(OpenDalConfig::new(operator)).await?;
     Ok(Arc::new(Overlay::new(backend)))
 }
-
-/// Nothing of a backend: where there are no documents, the overlay has nothing to sweep and says so with an error.
-const WAIVERS: &[Waiver] = &[Waiver {
-    case: "listing.hides-internals",
-    reason: "an overlay without documents refuses to sweep, which this case asks of every adapter",
-    issue: "5",
-    expires: "2027-03-01",
-}];
 
 #[derive(Default)]
 struct InMemory(Mutex<HashMap<Place, Operator>>);
@@ -47,10 +39,6 @@ impl Harness for InMemory {
             .or_insert_with(memory)
             .clone();
         adapter(operator).await
-    }
-
-    fn waivers(&self) -> &[Waiver] {
-        WAIVERS
     }
 
     async fn wipe(&self, place: &Place) -> Result<()> {
@@ -77,10 +65,6 @@ impl Harness for Directories {
 
     async fn open(&self, place: &Place) -> Result<Arc<dyn StorageAdapter>> {
         adapter(directory(&self.0.path().join(place.as_str()))).await
-    }
-
-    fn waivers(&self) -> &[Waiver] {
-        WAIVERS
     }
 
     async fn wipe(&self, place: &Place) -> Result<()> {

@@ -101,6 +101,15 @@ impl Faulty {
         faulty
     }
 
+    /// As a backend without conditional writes.
+    pub(crate) fn without_conditions(mut self) -> Self {
+        let mut declaration = (*self.declaration).clone();
+        declaration.objects.create_if_absent = Support::Absent;
+        declaration.objects.compare_and_swap = Support::Absent;
+        self.declaration = Arc::new(declaration);
+        self
+    }
+
     /// As a backend that cannot delete by version.
     pub(crate) fn without_delete_if(mut self) -> Self {
         let mut declaration = (*self.declaration).clone();

@@ -95,6 +95,14 @@ async fn without_conditional_deletes_marks_stay_until_the_store_is_compacted() {
 }
 
 #[tokio::test]
+async fn where_there_are_no_documents_there_is_nothing_to_sweep() {
+    let store = Overlay::new(Faulty::sound(MemoryBackend::new()).without_conditions());
+    assert!(store.declaration().documents.is_none());
+    let report = store.sweep(NOW).await.unwrap();
+    assert_eq!(report, storage_core::SweepReport::default());
+}
+
+#[tokio::test]
 async fn collections_are_those_with_documents_or_indexes() {
     let store = Overlay::new(MemoryBackend::new());
     for collection in ["b", "a/x", "é"] {
