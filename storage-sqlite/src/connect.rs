@@ -30,6 +30,7 @@ pub(crate) fn writing(config: &SqliteConfig) -> Result<Session> {
         Place::Memory => Connection::open_in_memory().map_err(classify)?,
         Place::File(path) => {
             prepare_directory(path)?;
+            prepare_file(path)?;
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
                 | OpenFlags::SQLITE_OPEN_CREATE
                 | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -106,6 +107,34 @@ fn prepare_directory(path: &Path) -> Result<()> {
             Err(at(path, Error::new(kind, message).with_source(error)))
         }
     }
+}
+
+/// Makes a new database file its owner's alone: it may hold secrets, and SQLite would leave that to the umask. The files beside it, `-wal`
+/// and `-shm`, get the permissions of the database from SQLite itself. A file that is there keeps its own.
+#[cfg(unix)]
+fn prepare_file(path: &Path) -> Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    // An empty file is an empty database, so a crash right after this leaves nothing half made.
+    let made = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+    match made {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        // What stands in the way SQLite meets too, and says in its words.
+        Err(error) => {
+            tracing::debug!(%error, "the database file could not be made beforehand");
+            Ok(())
+        }
+        Ok(_) => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+#[allow(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
+const fn prepare_file(_: &Path) -> Result<()> {
+    Ok(())
 }
 
 /// A new directory survives the loss of power once the one above is flushed. Windows neither needs nor allows it.

@@ -23,6 +23,12 @@
 //! differ only in case, or that begin with `sqlite_` or `_storage`, get a view with a number or `collection_` added; the table
 //! `_storage_collections` says which. The view shows expired documents until they are purged. Do not write to the tables by hand.
 //!
+//! # Who may read it
+//!
+//! A new database file is made with the permissions 0600, whatever the umask, because it may hold secrets; SQLite gives the files `-wal`
+//! and `-shm` beside it those of the database. A file that is there keeps its own, so loosen them by hand where others have to read. A
+//! directory that is made for it has those of the umask. On Windows the file inherits from its directory.
+//!
 //! # Crash recovery
 //!
 //! The database runs with a write-ahead log. With [`Durability::PowerLoss`](storage_core::Durability::PowerLoss), the default, the

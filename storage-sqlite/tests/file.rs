@@ -26,6 +26,36 @@ async fn open(path: &Path) -> Sqlite {
     Sqlite::open(SqliteConfig::new(path)).await.unwrap()
 }
 
+/// It may hold secrets, and the umask of most systems lets everybody read.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_new_database_is_its_owners_alone_and_one_that_is_there_keeps_its_permissions() {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let modes = |path: &Path| -> Vec<u32> {
+        let beside = ["", "-wal", "-shm"].map(|end| format!("{}{end}", path.display()));
+        let mode = |path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        beside.iter().map(mode).collect()
+    };
+    let path = directory.path().join("app.db");
+    let sqlite = open(&path).await;
+    sqlite
+        .put(&name("c"), put("a", doc! { "n": 1_i64 }))
+        .await
+        .unwrap();
+    assert_eq!(modes(&path), [0o600; 3]);
+    sqlite.close().await.unwrap();
+    std::fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+    let sqlite = open(&path).await;
+    sqlite
+        .put(&name("c"), put("a", doc! { "n": 2_i64 }))
+        .await
+        .unwrap();
+    assert_eq!(modes(&path), [0o640; 3], "the owner's choice, beside it too");
+    sqlite.close().await.unwrap();
+}
+
 /// That opening fails with this kind and changes neither the file nor what is beside it.
 async fn refused_untouched(path: &Path, kind: ErrorKind) -> storage_core::Error {
     let files = |directory: &Path| -> Vec<_> {
