@@ -131,6 +131,9 @@ impl Journal {
                 Some(here) => here,
                 None => self.look().await?,
             };
+            let Some(here) = self.with_head(here).await? else {
+                continue;
+            };
             let (entries, last) = self.chain(&here, drafts)?;
             let mut request = AppendRequest::new(entries);
             request.expected = Some(here.next);
@@ -152,6 +155,26 @@ impl Journal {
                 }
                 Err(error) => return Err(error),
             }
+        }
+    }
+
+    /// Where the log ends, with a head: entries without one are a sign that it was taken away, so it is there before the first of them.
+    /// `None` where somebody else was faster.
+    async fn with_head(&self, here: Tail) -> Result<Option<Tail>> {
+        if here.next > 0 || here.head.is_some() {
+            return Ok(Some(here));
+        }
+        let head = Head {
+            next: 0,
+            last: here.previous,
+        };
+        match write_head(&*self.place, &self.log, head, None).await {
+            Ok(version) => Ok(Some(Tail {
+                head: Some(version),
+                ..here
+            })),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(None),
+            Err(error) => Err(error),
         }
     }
 

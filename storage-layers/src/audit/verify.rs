@@ -75,7 +75,7 @@ pub enum AuditProblem {
         /// The number it has.
         has: u64,
     },
-    /// There are entries and no head.
+    /// There are entries and no head: it was taken away, so what was cut off cannot be told. A crash does not leave that behind.
     NoHead,
     /// This is no audit entry.
     Unreadable {
@@ -259,7 +259,9 @@ impl fmt::Display for AuditProblem {
                 )
             }
             Self::Moved { number, has } => write!(f, "entry {has} stands in the place of entry {number}"),
-            Self::NoHead => f.write_str("there are entries and no head"),
+            Self::NoHead => f.write_str(
+                "its head was taken away; whether entries were cut off behind the last one cannot be told",
+            ),
             Self::Unreadable { number } => write!(f, "entry {number} is no audit entry"),
         }
     }

@@ -225,6 +225,59 @@ async fn a_log_that_was_cut_takes_no_more_entries_and_nothing_is_done() {
     assert_eq!(refused.kind(), ErrorKind::Corrupt);
 }
 
+/// The head is there before the first entry, so a log whose head is gone was tampered with, and one that a crash cut short was not.
+#[tokio::test]
+async fn a_crash_at_any_call_of_the_first_append_is_no_tampering_and_a_head_that_is_gone_is() {
+    for at in 0.. {
+        let memory = Memory::new();
+        let died = FaultRule::new(FaultAction::Before(ErrorKind::Io)).from(at);
+        let plan = FaultPlan::default();
+        let dying = Audit::open(Fault::new(memory.clone(), plan.clone()), AuditOptions::new("x"))
+            .await
+            .unwrap();
+        let before = plan.calls();
+        plan.replace([died]);
+        let done = write(&dying, "a").await.is_ok();
+        let report = trail(&memory, None).verify(None).await.unwrap();
+        assert_eq!(report.problems, [], "dead at call {at}");
+        let next = audited(&memory, None).await;
+        write(&next, "b").await.unwrap();
+        let report = trail(&memory, None).verify(None).await.unwrap();
+        assert_eq!(report.problems, [], "gone on after {at}");
+        if done && plan.calls() - before <= at {
+            break;
+        }
+        assert!(at < 50, "it never ends");
+    }
+    let memory = Memory::new();
+    write(&audited(&memory, None).await, "a").await.unwrap();
+    let mut log = entries(&memory).await;
+    log.truncate(1);
+    replace(&memory, log.clone()).await;
+    let cut = trail(&memory, None).verify(None).await.unwrap();
+    assert_eq!(
+        cut.problems,
+        [AuditProblem::Cut { expected: 2 }],
+        "cut within the first call"
+    );
+    replace(&memory, Vec::new()).await;
+    let cut = trail(&memory, None).verify(None).await.unwrap();
+    assert_eq!(
+        cut.problems,
+        [AuditProblem::Cut { expected: 2 }],
+        "cut at its beginning"
+    );
+    replace(&memory, log).await;
+    let gone = DeleteDocumentRequest::new(id(DEFAULT_LOG), NOW);
+    memory
+        .delete_document(&name("_storage.audit"), gone)
+        .await
+        .unwrap();
+    let headless = trail(&memory, None).verify(None).await.unwrap();
+    assert_eq!(headless.problems, [AuditProblem::NoHead]);
+    assert!(headless.problems[0].to_string().contains("taken away"));
+}
+
 #[tokio::test]
 async fn what_cannot_be_recorded_is_not_done() {
     let memory = Memory::new();
