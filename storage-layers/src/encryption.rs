@@ -22,6 +22,15 @@
 //! | seal and open a stream, or a range | [`Sealer`], [`Opener`], [`Geometry`](crate::chunked::Geometry) |
 //! | give an entry a key that can be destroyed | [`Key::wrap`], [`Key::unwrap`] |
 //!
+//! # Why no key and nonce seal two chunks
+//! A nonce is the number of a chunk and whether it is the last, so within a value no two are alike, and the 2^32nd chunk is refused. Two
+//! values share none of them, because they share no key: each is sealed under `HKDF(key, salt)`, and its salt is 32 bytes from the
+//! operating system's generator, drawn when the sealing begins and by nobody but the sealer, so a value that is written over, copied, sealed
+//! anew or sent again, by another handle, process or machine, is a new value with a new salt. Salts of one key collide with a probability of
+//! less than 2^-128 in 2^64 values; under different keys even that would give different derived keys. A sealer cannot be cloned or wound
+//! back: after its last chunk it refuses another. What is kept for a second attempt, as by a retry, are the sealed bytes, which are the same
+//! bytes. A virtual machine that is copied while it runs draws new salts too, because the generator is the kernel's and is asked each time.
+//!
 //! # Destroying data by destroying its key
 //! Overwriting is no deletion: disks, journals, copies on write and versioned buckets keep old bytes. What can be destroyed is a key,
 //! where its only copy lies in one document. So a caller who must be able to forget an entry makes a [`Key::random`] for it, keeps

@@ -1,16 +1,22 @@
 //! What encryption promises, and what it does not, on the medium itself.
 
-#![cfg(all(feature = "compression", feature = "encryption"))]
+#![cfg(all(feature = "checksum", feature = "compression", feature = "encryption"))]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+#[path = "mutants/bent.rs"]
+mod bent;
 #[path = "encrypt/fields.rs"]
 mod fields;
 #[path = "encrypt/interoperability.rs"]
 mod interoperability;
 #[path = "encrypt/medium.rs"]
 mod medium;
+#[path = "encrypt/nonces.rs"]
+mod nonces;
 #[path = "encrypt/rotation.rs"]
 mod rotation;
+#[path = "encrypt/vectors.rs"]
+mod vectors;
 
 use storage_core::{Area, Bytes, Key as ObjectKey, Memory, ReadRequest, StorageBackend, WriteRequest};
 use storage_layers::encryption::{Key, KeyProvider};

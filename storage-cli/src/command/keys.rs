@@ -144,7 +144,7 @@ impl Command {
             }
             Self::Rotate { key, namespace, keep } => {
                 let layer = opened(adapter, key.provider()?, namespace).await?;
-                let id = layer.rotate().await?;
+                let id = layer.rotate(storage.now()).await?;
                 output.line(id)?;
                 output.flush()?;
                 match keep {

@@ -1,3 +1,8 @@
+use storage_core::{StorageBackend, Timestamp};
+use storage_factory::Factory;
+use storage_layers::encryption::{Key, KeyProvider};
+use storage_layers::{Encrypt, EncryptOptions};
+
 use super::shell::{Shell, URLS};
 
 const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
@@ -44,12 +49,39 @@ fn keys_are_listed_rotated_and_destroyed() {
             2,
             "the active key"
         );
-        shell.ok(&["key", "destroy", "--key-variable", "ROOT_KEY", &both[0]]);
-        assert!(
-            shell
-                .ok(&["key", "list", "--key-variable", "ROOT_KEY"])
-                .contains("\"destroyed\"")
-        );
+        let early = shell.run(&["key", "destroy", "--key-variable", "ROOT_KEY", &both[0]]);
+        assert_ne!(early.code, 0, "others may still seal under it");
+        assert!(early.err.contains("destroy it in"), "{}", early.err);
+    }
+}
+
+/// As somebody would have a while ago; nobody waits two minutes for a test.
+async fn rotated_long_ago(url: &str) {
+    let factory = Factory::default();
+    let adapter = factory
+        .open_below_layers(&factory.parse(url).unwrap())
+        .await
+        .unwrap();
+    let mut bytes = [0; 32];
+    (0..).zip(&mut bytes).for_each(|(number, byte)| *byte = number);
+    let options = EncryptOptions::new(KeyProvider::key(Key::from_bytes(&mut bytes)));
+    let layer = Encrypt::open(adapter, options).await.unwrap();
+    layer.rotate(Timestamp::from_millis(0)).await.unwrap();
+    layer.close().await.unwrap();
+}
+
+#[test]
+fn a_key_nobody_seals_under_any_more_is_destroyed() {
+    for url in URLS {
+        let shell = encrypted(url);
+        let place = url.replace("./", &format!("{}/", shell.path().display()));
+        tokio::runtime::Runtime::new()
+            .unwrap()
+            .block_on(rotated_long_ago(&place));
+        let keys = ids(&shell.ok(&["key", "list", "--key-variable", "ROOT_KEY"]));
+        shell.ok(&["key", "destroy", "--key-variable", "ROOT_KEY", &keys[0]]);
+        let listing = shell.ok(&["key", "list", "--key-variable", "ROOT_KEY"]);
+        assert!(listing.contains("\"destroyed\""), "{listing}");
     }
 }
 

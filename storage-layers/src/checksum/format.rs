@@ -94,6 +94,10 @@ impl Format for Blake3 {
         Ok(())
     }
 
+    async fn confirm(&self, _: &Self::Writer) -> Result<()> {
+        Ok(())
+    }
+
     async fn learns_from(&self, _: &Error) -> bool {
         false
     }

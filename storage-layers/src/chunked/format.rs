@@ -35,6 +35,9 @@ pub(crate) trait Format: fmt::Debug + Send + Sync + 'static {
     /// Makes ready to write.
     async fn prepare(&self) -> Result<()>;
 
+    /// Makes sure that what this writer wrote may still be published, however long it took.
+    async fn confirm(&self, writer: &Self::Writer) -> Result<()>;
+
     /// Whether something was learned since this error, so that another look makes sense.
     async fn learns_from(&self, error: &Error) -> bool;
 }

@@ -193,7 +193,12 @@ impl<A: StorageBackend, F: Format> ChunkedObjects<A, F> {
         let writer = self.format.begin(&Place::Object(area, key.clone()))?;
         let inner = Arc::clone(&self.inner).open_writer(area, key, request).await?;
         let full = super::addressable(self.format.geometry().chunk_bytes())?;
-        Ok(Box::new(ChunkedUpload::new(inner, writer, full)))
+        Ok(Box::new(ChunkedUpload::new(
+            inner,
+            Arc::clone(&self.format),
+            writer,
+            full,
+        )))
     }
 
     /// A copy that is written anew, because what is stored belongs to its name.

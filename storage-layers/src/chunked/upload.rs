@@ -1,25 +1,34 @@
 //! [`ChunkedUpload`]: a streamed write, chunk by chunk.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use storage_core::{ObjectWriter, Result, Version};
 
-use super::format::ChunkWriter;
+use super::format::{ChunkWriter, Format};
 
 /// A streamed write. The last chunk is told apart from the others, so one is always held back.
 #[derive(Debug)]
-pub(super) struct ChunkedUpload<W> {
+pub(super) struct ChunkedUpload<F: Format> {
     inner: Box<dyn ObjectWriter>,
-    writer: W,
+    format: Arc<F>,
+    writer: F::Writer,
     held: Vec<u8>,
     full: usize,
     begun: bool,
 }
 
-impl<W: ChunkWriter> ChunkedUpload<W> {
-    pub(super) const fn new(inner: Box<dyn ObjectWriter>, writer: W, full: usize) -> Self {
+impl<F: Format> ChunkedUpload<F> {
+    pub(super) const fn new(
+        inner: Box<dyn ObjectWriter>,
+        format: Arc<F>,
+        writer: F::Writer,
+        full: usize,
+    ) -> Self {
         Self {
             inner,
+            format,
             writer,
             held: Vec::new(),
             full,
@@ -38,7 +47,7 @@ impl<W: ChunkWriter> ChunkedUpload<W> {
 }
 
 #[async_trait]
-impl<W: ChunkWriter> ObjectWriter for ChunkedUpload<W> {
+impl<F: Format> ObjectWriter for ChunkedUpload<F> {
     async fn write(&mut self, bytes: Bytes) -> Result<()> {
         let mut rest = &bytes[..];
         if self.held.len() + rest.len() <= self.full {
@@ -67,6 +76,10 @@ impl<W: ChunkWriter> ObjectWriter for ChunkedUpload<W> {
         let mut out = self.beginning();
         self.writer.chunk(&self.held, true, &mut out)?;
         self.inner.write(out.into()).await?;
+        if let Err(refused) = self.format.confirm(&self.writer).await {
+            self.inner.abort().await?;
+            return Err(refused);
+        }
         self.inner.finish().await
     }
 

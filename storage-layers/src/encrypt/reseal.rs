@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 use storage_core::bson::RawDocument;
 use storage_core::{
     Area, ByteRange, Capability, Condition, Error, ErrorKind, Filter, FindRequest, Index, Key, ListEntry,
-    ListRequest, Name, PutRequest, ReadRequest, Result, StorageAdapter, StorageBackend, StoredDocument,
-    Timestamp, WriteRequest,
+    ListRequest, Name, PutRequest, ReadRequest, Result, Retry, StorageAdapter, StorageBackend,
+    StoredDocument, Timestamp, WriteRequest,
 };
 
-use super::{Encrypt, envelope, now_ms};
+use super::sealing::SETTLED;
+use super::{Encrypt, envelope};
 use crate::encryption::{HEADER_BYTES, Header, KeyId, KeyInfo, KeyState, is_sealed};
 
 /// Where the work stands, so that it goes on after a crash.
@@ -74,13 +75,14 @@ impl<A: StorageBackend> Encrypt<A> {
     }
 
     /// Makes a new key and seals under it from now on; within a minute every other process does. What was sealed before is still read, and
-    /// sealed anew by [`reseal`](Self::reseal) or, on a backend, [`reseal_objects`](Self::reseal_objects).
+    /// sealed anew by [`reseal`](Self::reseal) or, on a backend, [`reseal_objects`](Self::reseal_objects). A streamed write that began
+    /// under the key before, and ends when that is known, is `Conflict` and has to be done again.
     ///
     /// # Errors
     /// As [`keys`](Self::keys).
-    pub async fn rotate(&self) -> Result<KeyId> {
+    pub async fn rotate(&self, now: Timestamp) -> Result<KeyId> {
         let (mut keystore, medium) = self.sealing.keystore()?;
-        let id = keystore.rotate(medium, now_ms()).await?;
+        let id = keystore.rotate(medium, now.as_millis()).await?;
         self.sealing.take(keystore)?;
         Ok(id)
     }
@@ -322,14 +324,32 @@ impl<A: StorageAdapter> Encrypt<A> {
 
     /// Destroys a key that is not active, after looking at every value whether one is sealed under it.
     ///
-    /// Another process may seal under a key for up to a minute after it was [rotated](Self::rotate) out: wait that long before, with every process that
-    /// was paused ended. Copies and backups of data are not looked at, and cannot be read any more.
+    /// Another process may seal under a key for up to a minute after it was [rotated](Self::rotate) out, so for two minutes, which leaves
+    /// one for clocks that differ, it is refused. What a process that was paused in the middle of a write for longer than that goes on to
+    /// write cannot be read: end such processes first. Copies and backups of data are not looked at, and cannot be read any more.
     ///
     /// # Errors
-    /// `InvalidArgument` where something is sealed under it, or cannot be read so far as to tell; as
-    /// [`Keystore::destroy`](crate::encryption::Keystore::destroy).
+    /// `Conflict` while something may still be sealed under it, saying for how long; `InvalidArgument` where something is, or cannot be
+    /// read so far as to tell; as [`Keystore::destroy`](crate::encryption::Keystore::destroy).
     pub async fn destroy_key(&self, id: KeyId, now: Timestamp) -> Result<()> {
         self.sealing.refresh().await?;
+        if let Some(retired_ms) = self.sealing.keystore()?.0.retired_ms(id) {
+            let settled = Timestamp::from_millis(retired_ms).after(SETTLED);
+            if now < settled {
+                let left = settled
+                    .as_millis()
+                    .saturating_sub(now.as_millis())
+                    .div_euclid(1000)
+                    + 1;
+                return Err(Error::new(
+                    ErrorKind::Conflict,
+                    format!(
+                        "key {id} was rotated out a moment ago, and others may still seal under it; destroy it in {left} seconds"
+                    ),
+                )
+                .with_retry(Retry::Later));
+            }
+        }
         let references = self.references(now).await?;
         let count = references.keys.get(&id).copied().unwrap_or(0);
         if count > 0 || references.unreadable > 0 {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use storage_core::{Area, DocumentId, Error, ErrorKind, Name, Result, StorageBackend};
+use storage_core::{Area, DocumentId, Error, ErrorKind, Name, Result, Retry, StorageBackend};
 
 use crate::chunked::format::{ChunkReader, ChunkWriter, Format, Place};
 use crate::chunked::{DEFAULT_CHUNK_LOG2, Geometry};
@@ -17,6 +17,10 @@ use crate::encryption::{
 
 /// How old the knowledge of which key is active may be when something is sealed.
 const REFRESH: Duration = Duration::from_secs(60);
+
+/// For how long after a key was rotated out something may still be sealed under it: as long as nobody need have looked, and as much
+/// again for clocks that differ.
+pub(super) const SETTLED: Duration = REFRESH.saturating_mul(2);
 
 /// What a layer seals with.
 pub(super) struct Sealing {
@@ -191,6 +195,20 @@ impl Format for Sealing {
             return Ok(());
         }
         self.refresh().await
+    }
+
+    async fn confirm(&self, writer: &Sealer) -> Result<()> {
+        Format::prepare(self).await?;
+        let key = Header::read(writer.header())?.key;
+        if self.medium.is_none() || key == self.keys().active().id() {
+            return Ok(());
+        }
+        // The key may be destroyed once nobody seals under it any more, however slow.
+        Err(Error::new(
+            ErrorKind::Conflict,
+            format!("key {key} was rotated out while this was written; write it again"),
+        )
+        .with_retry(Retry::Later))
     }
 
     async fn learns_from(&self, error: &Error) -> bool {

@@ -192,6 +192,13 @@ impl Keystore {
         self.document.keys().iter().map(info).collect()
     }
 
+    /// When a key ceased to be the active one: when the one after it was made. `None` for the active key, and for one there is none of.
+    pub(crate) fn retired_ms(&self, id: KeyId) -> Option<i64> {
+        let keys = self.document.keys();
+        let at = keys.iter().position(|entry| entry.id == id)?;
+        keys.get(at + 1).map(|next| next.created_ms)
+    }
+
     /// Makes a new key and has it seal from now on. The one before opens what it has sealed.
     ///
     /// # Errors
@@ -223,8 +230,8 @@ impl Keystore {
     }
 
     /// Destroys a key that is not active: what it has sealed cannot be read again, by anybody, wherever it lies. Copies of the keystore
-    /// keep it. Whether anything is still sealed under it is for the caller to find out first: see
-    /// `Encrypt::destroy_key`.
+    /// keep it. Whether anything is still sealed under it, or may be by somebody who does not know yet that it is not the active one, is
+    /// for the caller to find out first: `Encrypt::destroy_key` does.
     ///
     /// # Errors
     /// `InvalidArgument` for the active key; `NotFound`.

@@ -25,7 +25,11 @@ fn place() -> Context<'static> {
 
 /// HKDF of RFC 5869 with SHA-512: extracted under a fixed salt, expanded with cipher and salt of the value.
 fn derive(number: u8, salt: &[u8; 32]) -> ([u8; 32], [u8; 32]) {
-    let hkdf = Hkdf::<Sha512>::new(Some(b"storage-layers key 1"), &SECRET);
+    derive_from(&SECRET, number, salt)
+}
+
+pub(crate) fn derive_from(secret: &[u8; 32], number: u8, salt: &[u8; 32]) -> ([u8; 32], [u8; 32]) {
+    let hkdf = Hkdf::<Sha512>::new(Some(b"storage-layers key 1"), secret);
     let info = [&b"storage-layers value\0"[..], &[number], salt].concat();
     let mut both = [0; 64];
     hkdf.expand(&info, &mut both).unwrap();
@@ -33,28 +37,40 @@ fn derive(number: u8, salt: &[u8; 32]) -> ([u8; 32], [u8; 32]) {
 }
 
 fn associated(header: &[u8]) -> Vec<u8> {
+    associated_of([b"store", b"ns", b"object", b"", b"a", b""], header)
+}
+
+/// Of a place: store, namespace, kind, collection, name, what lies beside.
+pub(crate) fn associated_of(place: [&[u8]; 6], header: &[u8]) -> Vec<u8> {
+    let [store, namespace, kind, collection, name, beside] = place;
     let fields: [&[u8]; 8] = [
         b"storage-layers sealed 1",
-        b"store",
-        b"ns",
-        b"object",
-        b"",
-        b"a",
-        b"",
+        store,
+        namespace,
+        kind,
+        collection,
+        name,
+        beside,
         header,
     ];
     let with_length = |field: &[u8]| [&(field.len() as u64).to_be_bytes()[..], field].concat();
     fields.iter().flat_map(|field| with_length(field)).collect()
 }
 
-fn nonce(number: u32, last: bool) -> [u8; 12] {
+pub(crate) fn nonce(number: u32, last: bool) -> [u8; 12] {
     let mut nonce = [0; 12];
     nonce[7..11].copy_from_slice(&number.to_be_bytes());
     nonce[11] = u8::from(last);
     nonce
 }
 
-fn crypt<C: Aead + KeyInit>(key: &[u8; 32], nonce: [u8; 12], msg: &[u8], aad: &[u8], seal: bool) -> Vec<u8> {
+pub(crate) fn crypt<C: Aead + KeyInit>(
+    key: &[u8; 32],
+    nonce: [u8; 12],
+    msg: &[u8],
+    aad: &[u8],
+    seal: bool,
+) -> Vec<u8> {
     let cipher = C::new_from_slice(key).unwrap();
     let nonce = aes_gcm::aead::Nonce::<C>::try_from(&nonce[..]).unwrap();
     let payload = Payload { msg, aad };

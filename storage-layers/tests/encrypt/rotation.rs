@@ -1,14 +1,20 @@
 //! New keys, and what was sealed under old ones.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use conformance_tests::{Fault, Faulty};
 use storage_core::bson::{Document, doc};
-use storage_core::{Capability, ErrorKind, Memory, Storage, StorageAdapter};
+use storage_core::{
+    Applied, Area, Capability, ErrorKind, Memory, Storage, StorageAdapter, StorageBackend, WriteRequest,
+};
 use storage_layers::Encrypt;
 use storage_layers::encryption::{KeyId, KeyState};
 
-use super::{open, options};
+use super::{key, open, options};
+
+/// How long others may not know that a key was rotated out.
+const SETTLED: Duration = Duration::from_secs(120);
 
 async fn fill(storage: &Storage) {
     for n in 0..20 {
@@ -64,7 +70,7 @@ async fn everything_is_sealed_anew_and_the_old_key_can_then_be_destroyed() {
         ErrorKind::InvalidArgument,
         "something is sealed under it"
     );
-    let new = layer.rotate().await.unwrap();
+    let new = layer.rotate(now).await.unwrap();
     assert_eq!((under(&layer, old).await, under(&layer, new).await), (41, 0));
     // The other handle learns of the new key when it meets it.
     Storage::new(open(&memory).await)
@@ -77,7 +83,7 @@ async fn everything_is_sealed_anew_and_the_old_key_can_then_be_destroyed() {
     assert_eq!((report.objects, report.documents, report.overtaken), (20, 20, 0));
     assert_eq!((under(&layer, old).await, under(&layer, new).await), (0, 41));
     check(&storage).await;
-    layer.destroy_key(old, now).await.unwrap();
+    layer.destroy_key(old, now.after(SETTLED)).await.unwrap();
     let states: Vec<_> = layer.keys().await.unwrap().iter().map(|key| key.state).collect();
     assert_eq!(states, [KeyState::Destroyed, KeyState::Active]);
     check(&Storage::new(open(&memory).await)).await;
@@ -92,16 +98,85 @@ async fn entries_of_logs_keep_their_key_and_so_keep_it_from_being_destroyed() {
     let storage = Storage::new(open(&memory).await);
     storage.log("l").append("entry").await.unwrap();
     let old = layer.keys().await.unwrap()[0].id;
-    layer.rotate().await.unwrap();
+    layer.rotate(storage.now()).await.unwrap();
     layer.reseal(storage.now()).await.unwrap();
-    let refused = layer.destroy_key(old, storage.now()).await.unwrap_err();
+    let later = storage.now().after(SETTLED);
+    let refused = layer.destroy_key(old, later).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::InvalidArgument);
     assert_eq!(
         storage.log("l").read(0, 1).await.unwrap().entries[0].bytes,
         "entry"
     );
     storage.log("l").delete().await.unwrap();
-    layer.destroy_key(old, storage.now()).await.unwrap();
+    layer.destroy_key(old, later).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_key_that_others_may_still_seal_under_is_not_destroyed() {
+    let memory = Memory::new();
+    let (layer, other) = (open(&memory).await, Storage::new(open(&memory).await));
+    let clock = other.now();
+    let old = layer.keys().await.unwrap()[0].id;
+    layer.rotate(clock).await.unwrap();
+    for waited in [Duration::ZERO, SETTLED / 2, SETTLED - Duration::from_millis(1)] {
+        let refused = layer.destroy_key(old, clock.after(waited)).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Conflict, "after {waited:?}: {refused}");
+        assert_eq!(refused.applied(), Applied::No);
+    }
+    // It has not looked since, and need not have.
+    other
+        .objects()
+        .write("late", "sealed under the old key")
+        .await
+        .unwrap();
+    assert_eq!(under(&layer, old).await, 1);
+    layer.reseal(clock).await.unwrap();
+    layer.destroy_key(old, clock.after(SETTLED)).await.unwrap();
+    let late = other.objects().read("late").await.unwrap();
+    assert_eq!(late.as_deref(), Some(&b"sealed under the old key"[..]));
+    // A key from long ago waits no more, whatever came after it.
+    let second = layer.rotate(clock.after(SETTLED)).await.unwrap();
+    layer.rotate(clock.after(SETTLED * 2)).await.unwrap();
+    let refused = layer
+        .destroy_key(second, clock.after(SETTLED * 2))
+        .await
+        .unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Conflict);
+    layer.destroy_key(second, clock.after(SETTLED * 3)).await.unwrap();
+}
+
+/// It could be published after the key was destroyed, and nobody could read it.
+#[tokio::test]
+async fn an_upload_across_a_rotation_is_refused_once_that_is_known() {
+    let memory = Memory::new();
+    let (layer, other) = (Arc::new(open(&memory).await), open(&memory).await);
+    let now = Storage::new(memory.clone()).now();
+    let begin = async |name: &str| {
+        let (layer, key) = (Arc::clone(&layer), key(name));
+        layer
+            .open_writer(Area::Objects, &key, WriteRequest::default())
+            .await
+            .unwrap()
+    };
+    let (mut unaware, mut aware) = (begin("unaware").await, begin("aware").await);
+    other.rotate(now).await.unwrap();
+    unaware.write("a".into()).await.unwrap();
+    unaware.finish().await.unwrap();
+    layer.keys().await.unwrap();
+    aware.write("b".into()).await.unwrap();
+    let refused = aware.finish().await.unwrap_err();
+    assert_eq!(
+        (refused.kind(), refused.applied()),
+        (ErrorKind::Conflict, Applied::No)
+    );
+    assert!(memory.stat(Area::Objects, &key("aware")).await.unwrap().is_none());
+    assert!(
+        memory
+            .stat(Area::Objects, &key("unaware"))
+            .await
+            .unwrap()
+            .is_some()
+    );
 }
 
 /// The process dies at every call in turn; another goes on. Nothing is lost whenever that is.
@@ -121,7 +196,7 @@ async fn work_that_was_cut_short_anywhere_goes_on() {
                     .await
                     .unwrap();
             }
-            layer.rotate().await.unwrap();
+            layer.rotate(storage.now()).await.unwrap();
             let adapter: Arc<dyn StorageAdapter> = Arc::new(memory.clone());
             let faulty = Arc::new(Faulty::new(adapter, at, fault));
             let dying = Encrypt::open(Arc::clone(&faulty) as Arc<dyn StorageAdapter>, options(7)).await;
@@ -170,7 +245,7 @@ async fn writers_are_not_overwritten() {
     for n in 0..200 {
         storage.objects().write(format!("o/{n}"), "old").await.unwrap();
     }
-    layer.rotate().await.unwrap();
+    layer.rotate(storage.now()).await.unwrap();
     let work = tokio::spawn({
         let (layer, now) = (Arc::clone(&layer), storage.now());
         async move { layer.reseal(now).await }
