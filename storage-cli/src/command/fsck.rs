@@ -2,6 +2,7 @@
 
 mod documents;
 mod objects;
+mod stores;
 
 use clap::Args;
 use serde::Serialize;
@@ -108,6 +109,9 @@ async fn look(storage: &Storage, repair: bool) -> Result<Report> {
     if has(Capability::Documents) {
         report.look_at_documents(storage, repair).await?;
         report.look_at_chunks(storage).await?;
+        report.look_at_executions(storage).await?;
+        report.look_at_kv(storage).await?;
+        report.look_at_files(storage, repair).await?;
     }
     if has(Capability::Logs) {
         report.look_at_logs(storage).await?;

@@ -1,4 +1,10 @@
 use serde_json::Value;
+use storage_core::Storage;
+use storage_core::bson::{Bson, Document};
+use storage_stores::chunks::{ChunkInfo, ChunkOptions, ChunkStore};
+use storage_stores::collections::Files;
+use storage_stores::executions::{Execution, ExecutionStorage, Program};
+use storage_stores::kv::{Key, KeyProvider, Kv, KvOptions, Sealing};
 
 use super::shell::{Shell, URLS};
 
@@ -109,6 +115,148 @@ fn damage_on_the_disk_is_named_and_goes_to_quarantine_only_when_told_to() {
         "{}",
         printed.out
     );
+}
+
+/// Everything the stores make, in files a person can find.
+async fn with_stores(url: String) {
+    let storage: Storage = storage_factory::open(&url).await.unwrap();
+    storage
+        .save_program(&Program::new("p", "P", "main() {}", Bson::Null))
+        .await
+        .unwrap();
+    for id in ["whole", "cut"] {
+        storage.save_execution(&Execution::new(id, "p")).await.unwrap();
+        storage.append_output(id, &["a line"]).await.unwrap();
+    }
+    let chunks = ChunkStore::open(storage.clone(), ChunkOptions::new())
+        .await
+        .unwrap();
+    chunks
+        .save_chunk("a chunk", ChunkInfo::new("c", "s", 0, 1))
+        .await
+        .unwrap();
+    for (namespace, sealing) in [
+        ("plain", None),
+        (
+            "sealed",
+            Some(Sealing::all(KeyProvider::key(Key::from_bytes(&mut [7; 32])))),
+        ),
+    ] {
+        let mut options = KvOptions::new().namespace(namespace).inline_limit(10);
+        if let Some(sealing) = sealing {
+            options = options.encryption(sealing);
+        }
+        let kv = Kv::open(storage.clone(), options).await.unwrap();
+        kv.set("large", &"a value that is an object").await.unwrap();
+        kv.finish().await.unwrap();
+    }
+    let files = Files::new(storage.clone(), "project");
+    let file = files
+        .create("a.txt", "the first version", Document::new())
+        .await
+        .unwrap();
+    files
+        .create_version(&file.id, "the second version")
+        .await
+        .unwrap();
+    storage.close().await.unwrap();
+}
+
+/// Every file below this directory whose path has this in it.
+fn files(directory: &std::path::Path, part: &str) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(files(&path, part));
+        } else if path.to_str().unwrap().contains(part) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn each_store_judges_its_own_and_nothing_is_lost_by_it() {
+    let shell = Shell::on("fs:./data");
+    let data = shell.path().join("data");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(with_stores(format!("fs:{}", data.display())));
+    let sound = shell.run(&["fsck", "--json"]);
+    assert_eq!(sound.code, 0, "{}", sound.out);
+    let found = report(&sound.out);
+    assert_eq!(entries(&found, "damaged"), Vec::<String>::new(), "{found}");
+    let stores = found["stores"].to_string();
+    for store in [
+        "chunks",
+        "executions",
+        "files",
+        "kv plain",
+        "kv sealed, encrypted",
+    ] {
+        assert!(stores.contains(store), "{stores}");
+    }
+
+    // One of each kind is damaged, in a way that leaves documents and objects readable.
+    let overwrite = |part: &str, bytes: &str| {
+        let paths = files(&data, part);
+        assert!(!paths.is_empty(), "nothing is called {part}");
+        std::fs::write(&paths[0], bytes).unwrap();
+        paths[0].clone()
+    };
+    let content = overwrite("files/content/", "not what was stored");
+    let value = overwrite("kv/706c61696e/", "not the value");
+    let chunk = overwrite("chunks/63/", "a chunk?");
+    let execution = files(&data, "executions/cut.json").remove(0);
+    let text = std::fs::read_to_string(&execution).unwrap();
+    std::fs::write(&execution, text.replace("programId", "programIt")).unwrap();
+
+    let before = files(&data, "");
+    let ended = shell.run(&["fsck", "--json"]);
+    assert_eq!(ended.code, 1, "{}", ended.err);
+    let found = report(&ended.out);
+    let kinds: std::collections::BTreeSet<String> = found["damaged"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|finding| finding["what"].as_str().unwrap().to_owned())
+        .collect();
+    for kind in ["chunks", "executions", "files", "kv"] {
+        assert!(kinds.contains(kind), "{kind} is not told: {found}");
+    }
+    assert_eq!(found["repaired"], 0);
+    assert_eq!(files(&data, ""), before, "nothing is moved without being told to");
+
+    let ended = shell.run(&["fsck", "--repair", "--json"]);
+    assert_eq!(
+        (ended.code, &report(&ended.out)["repaired"]),
+        (1, &1.into()),
+        "{}",
+        ended.out
+    );
+    assert!(!content.exists(), "it is in quarantine");
+    let aside = files(&data, "quarantine/");
+    assert_eq!(aside.len(), 1);
+    assert_eq!(std::fs::read(&aside[0]).unwrap(), b"not what was stored");
+    for stays in [&value, &chunk, &execution] {
+        assert!(stays.exists(), "what has no quarantine stays");
+    }
+    // The right bytes can be stored again, and everything is whole.
+    let restored = async {
+        let storage = storage_factory::open(&format!("fs:{}", data.display()))
+            .await
+            .unwrap();
+        let files = Files::new(storage.clone(), "project");
+        for text in ["the first version", "the second version"] {
+            files.create(text, text, Document::new()).await.unwrap();
+        }
+        storage.close().await.unwrap();
+    };
+    runtime.block_on(restored);
+    let found = report(&shell.run(&["fsck", "--json"]).out);
+    let damaged = found["damaged"].to_string();
+    assert!(!damaged.contains("files/content"), "{damaged}");
 }
 
 #[test]
