@@ -1,10 +1,14 @@
 //! [`chunks_from_env`]: a store of chunks where the environment says, on the pair of backends it is made for.
 
-use storage_core::{Error, Result};
-use storage_stores::chunks::{ChunkOptions, ChunkStore};
+use std::path::Path;
+use std::sync::Arc;
 
-use crate::environment::of_process;
+use storage_core::{Composed, Error, Result, Storage};
+use storage_stores::chunks::{ChunkOptions, ChunkStore, SEARCHED_FIELDS};
+
+use crate::environment::{self, of_process};
 use crate::factory::Factory;
+use crate::layers::{self, LayerList};
 use crate::url::StorageUrl;
 
 /// Where chunks lie when no variable says anything.
@@ -13,7 +17,8 @@ const DIRECTORY: &str = "CHUNK_STORAGE_PATH";
 
 /// Opens the store of chunks the environment names: chunks in files below `CHUNK_STORAGE_PATH` (`./data/sessions`), what is known about
 /// them in the SQLite file `metadata.db` there, and options from
-/// [`ChunkOptions::from_env`](storage_stores::chunks::ChunkOptions::from_env). For another storage, open that and call
+/// [`ChunkOptions::from_env`](storage_stores::chunks::ChunkOptions::from_env). The layers of `STORAGE_LAYERS` are over both; one that
+/// encrypts leaves [the fields the store searches for](storage_stores::chunks::SEARCHED_FIELDS) readable. For another storage, open that and call
 /// [`ChunkStore::open`](storage_stores::chunks::ChunkStore::open).
 ///
 /// # Errors
@@ -42,11 +47,34 @@ pub async fn chunks_from(
     let objects = StorageUrl::from_path("fs", &directory);
     let database = format!("{}/metadata.db", directory.trim_end_matches('/'));
     let documents = StorageUrl::from_path("sqlite", &database);
-    let storage = Factory::default()
-        .open_pair(objects.with_secrets(), documents.with_secrets())
+    let layers = environment::layers(&variable).map_err(opening)?;
+    let factory = Factory::default();
+    if let Some(sealing) = layers.as_ref().and_then(LayerList::sealing)
+        && !Path::new(&database).exists()
+    {
+        // Keys are made where nothing is yet, and the database will be something: its file lies among the objects.
+        let alone = factory.open_below_layers(&objects).await?;
+        let sealed = layers::over(&factory, alone, Some(&sealing))
+            .await
+            .map_err(opening)?;
+        sealed.close().await?;
+    }
+    let named = |error: Error| error.with_context("variable", DIRECTORY);
+    let first = factory.open_below_layers(&objects).await.map_err(named)?;
+    let second = match factory.open_below_layers(&documents).await {
+        Ok(second) => second,
+        Err(error) => {
+            if let Err(closing) = first.close().await {
+                tracing::warn!(error = %closing, "the directory of chunks could not be closed again");
+            }
+            return Err(named(error));
+        }
+    };
+    let adapter = Arc::new(Composed::new(first, second));
+    let layered = layers::over_for(&factory, adapter, layers.as_ref(), SEARCHED_FIELDS)
         .await
-        .map_err(|error| error.with_context("variable", DIRECTORY))?;
-    ChunkStore::open(storage, options).await
+        .map_err(opening)?;
+    ChunkStore::open(Storage::from_arc(layered), options).await
 }
 
 fn opening(error: Error) -> Error {

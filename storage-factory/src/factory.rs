@@ -29,6 +29,14 @@ pub struct Factory {
     left_out: Vec<String>,
 }
 
+/// What comes over a backend.
+#[derive(Clone, Copy, Default)]
+struct Over<'a> {
+    layers: Option<&'a LayerList>,
+    /// The fields a store searches for, if it is known which store that is.
+    searched: &'static [&'static str],
+}
+
 impl Default for Factory {
     fn default() -> Self {
         Self {
@@ -130,7 +138,13 @@ impl Factory {
         let list = LayerList::parse(layers)?;
         list.check()?;
         let adapter = self
-            .open_bare(&self.parse(url)?, Some(&list))
+            .open_bare(
+                &self.parse(url)?,
+                Over {
+                    layers: Some(&list),
+                    ..Over::default()
+                },
+            )
             .await
             .map_err(opening)?;
         Ok(Storage::from_arc(adapter))
@@ -144,7 +158,7 @@ impl Factory {
     pub async fn open_pair(&self, objects_url: &str, documents_url: &str) -> Result<Storage> {
         let (objects, documents) = (self.parse(objects_url)?, self.parse(documents_url)?);
         let composed = self
-            .open_composed(&objects, &documents, None)
+            .open_composed(&objects, &documents, Over::default())
             .await
             .map_err(opening)?;
         Ok(Storage::from_arc(composed))
@@ -225,12 +239,24 @@ impl Factory {
     /// # Errors
     /// As [`open`](Self::open), with the variable that decided as context `variable`.
     pub async fn open_choice(&self, choice: &Choice) -> Result<Storage> {
-        let layers = choice.layer_list();
-        let opened = match choice.urls() {
-            (objects, Some(documents)) => self.open_composed(objects, documents, layers).await,
-            (url, None) => self.open_bare(url, layers).await,
+        self.open_choice_for(choice, &[]).await.map(Storage::from_arc)
+    }
+
+    /// The same for a store that searches for these fields.
+    pub(crate) async fn open_choice_for(
+        &self,
+        choice: &Choice,
+        searched: &'static [&'static str],
+    ) -> Result<Arc<dyn StorageAdapter>> {
+        let over = Over {
+            layers: choice.layer_list(),
+            searched,
         };
-        opened.map(Storage::from_arc).map_err(|error| choice.stamp(error))
+        let opened = match choice.urls() {
+            (objects, Some(documents)) => self.open_composed(objects, documents, over).await,
+            (url, None) => self.open_bare(url, over).await,
+        };
+        opened.map_err(|error| choice.stamp(error))
     }
 
     /// The pair under these layers, or under those its URLs name, each over its own part.
@@ -238,10 +264,10 @@ impl Factory {
         &self,
         objects: &StorageUrl,
         documents: &StorageUrl,
-        layers: Option<&LayerList>,
+        over: Over<'_>,
     ) -> Result<Arc<dyn StorageAdapter>> {
-        let (first, first_layers) = self.open_part(objects).await?;
-        let (second, second_layers) = match self.open_part(documents).await {
+        let (first, first_layers) = self.open_part(objects, over.searched).await?;
+        let (second, second_layers) = match self.open_part(documents, over.searched).await {
             Ok(second) => second,
             Err(error) => {
                 // Nothing was written; what matters to the caller is why there is no storage.
@@ -253,9 +279,9 @@ impl Factory {
         };
         let composed: Arc<dyn StorageAdapter> = Arc::new(Composed::new(first, second));
         if !first_layers && !second_layers {
-            return layers::over(self, composed, layers).await;
+            return layers::over_for(self, composed, over.layers, over.searched).await;
         }
-        if layers.is_none() {
+        if over.layers.is_none() {
             return Ok(composed);
         }
         composed.close().await?;
@@ -264,32 +290,36 @@ impl Factory {
     }
 
     /// One of a pair, and whether layers are over it.
-    async fn open_part(&self, url: &StorageUrl) -> Result<(Arc<dyn StorageAdapter>, bool)> {
+    async fn open_part(
+        &self,
+        url: &StorageUrl,
+        searched: &'static [&'static str],
+    ) -> Result<(Arc<dyn StorageAdapter>, bool)> {
         let (bare, own) = apart(url)?;
         let adapter = self.known(url.with_secrets(), url.scheme())?.open(bare).await?;
         match own {
             None => Ok((adapter, false)),
-            Some(list) => Ok((layers::over(self, adapter, Some(&list)).await?, true)),
+            Some(list) => {
+                let layered = layers::over_for(self, adapter, Some(&list), searched).await?;
+                Ok((layered, true))
+            }
         }
     }
 
     async fn open_url(&self, url: &StorageUrl) -> Result<Arc<dyn StorageAdapter>> {
-        self.open_bare(url, None).await
+        self.open_bare(url, Over::default()).await
     }
 
     /// Opens the adapter of a URL under the layers it names, or these. Naming them twice is refused: nobody could say which are over which.
-    async fn open_bare(
-        &self,
-        url: &StorageUrl,
-        layers: Option<&LayerList>,
-    ) -> Result<Arc<dyn StorageAdapter>> {
+    async fn open_bare(&self, url: &StorageUrl, over: Over<'_>) -> Result<Arc<dyn StorageAdapter>> {
         let (bare, own) = apart(url)?;
-        if own.is_some() && layers.is_some() {
+        if own.is_some() && over.layers.is_some() {
             let problem = "layers are named in the URL and beside it; name them once";
             return Err(refused(url.with_secrets(), problem));
         }
         let adapter = self.known(url.with_secrets(), url.scheme())?.open(bare).await?;
-        layers::over(self, adapter, layers.or(own.as_ref())).await
+        let layers = over.layers.or(own.as_ref());
+        layers::over_for(self, adapter, layers, over.searched).await
     }
 
     fn known(&self, url: &str, scheme: &str) -> Result<&Scheme> {

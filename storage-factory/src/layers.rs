@@ -47,11 +47,21 @@ pub(crate) async fn over(
     adapter: Arc<dyn StorageAdapter>,
     layers: Option<&LayerList>,
 ) -> Result<Arc<dyn StorageAdapter>> {
+    over_for(factory, adapter, layers, &[]).await
+}
+
+/// The same for a store that searches for these fields, which a layer that seals documents leaves readable.
+pub(crate) async fn over_for(
+    factory: &Factory,
+    adapter: Arc<dyn StorageAdapter>,
+    layers: Option<&LayerList>,
+    searched: &'static [&'static str],
+) -> Result<Arc<dyn StorageAdapter>> {
     #[cfg(feature = "layers")]
-    let opened = build::over(factory, Arc::clone(&adapter), layers).await;
+    let opened = build::over(factory, Arc::clone(&adapter), layers, searched).await;
     #[cfg(not(feature = "layers"))]
     let opened = {
-        let _ = factory;
+        let _ = (factory, searched);
         // A list with any layer in it is refused by its first.
         layers
             .map_or(Ok(()), LayerList::check)

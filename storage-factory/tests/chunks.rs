@@ -70,6 +70,48 @@ async fn without_variables_chunks_are_in_data_sessions() {
     std::env::set_current_dir(Path::new("/")).unwrap();
 }
 
+/// Whoever names a layer that encrypts must not find plain bytes.
+#[cfg(all(feature = "compress", feature = "encrypt"))]
+#[tokio::test]
+async fn the_layers_of_the_environment_are_over_both() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("sealed");
+    let key = directory.path().join("key");
+    std::fs::write(&key, "0123456789abcdef".repeat(4)).unwrap();
+    let layers = format!("compress,encrypt(key_file={}),retry", key.display());
+    let sealed = [
+        ("CHUNK_STORAGE_PATH", path.to_str().unwrap()),
+        ("STORAGE_LAYERS", layers.as_str()),
+    ];
+    let store = opened(&sealed).await.unwrap();
+    for session in ["s", "t"] {
+        store
+            .save_chunk("very secret", ChunkInfo::new(session, session, 0, 1))
+            .await
+            .unwrap();
+    }
+    assert_eq!(
+        store.list_content("s", 10, 0).await.unwrap().items.len(),
+        1,
+        "what is searched for is found"
+    );
+    store.close().await.unwrap();
+    let raw = std::fs::read(path.join("chunks/73/0.bin")).unwrap();
+    assert!(!raw.windows(11).any(|part| part == b"very secret"));
+    let plain = opened(&sealed[..1]).await.unwrap_err();
+    assert_eq!(plain.kind(), ErrorKind::Unauthenticated, "opened without its key");
+    let again = opened(&sealed).await.unwrap();
+    assert_eq!(
+        again.get_chunk("s", 0).await.unwrap().as_deref(),
+        Some(&b"very secret"[..])
+    );
+    again.close().await.unwrap();
+    for wrong in ["", "encrpyt", "encrypt,compress"] {
+        let refused = opened(&[sealed[0], ("STORAGE_LAYERS", wrong)]).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::InvalidArgument, "{wrong:?}");
+    }
+}
+
 #[tokio::test]
 async fn each_variable_sets_its_option() {
     let directory = tempfile::tempdir().unwrap();

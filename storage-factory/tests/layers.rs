@@ -9,6 +9,50 @@ use storage_factory::Factory;
 
 const KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
+/// A store that searches finds what it searches for when it is told which fields stay readable.
+#[tokio::test]
+async fn fields_that_are_named_can_be_searched_for_and_are_all_that_is_readable() {
+    use storage_core::bson::{Document, doc};
+    use storage_core::{Index, Query};
+    let place = Place::new();
+    let sealed = format!("encrypt(key_file={},plain=age city)", place.path("key"));
+    let storage = place.open(&sealed).await.unwrap();
+    let people = storage.collection::<Document>("people");
+    people
+        .ensure_index(Index::btree("by_age", ["age"]))
+        .await
+        .unwrap();
+    people
+        .put("ada", &doc! { "age": 36_i64, "mail": "ada@canary.example" })
+        .await
+        .unwrap();
+    let found = people
+        .find(Query::ge("age", 18))
+        .await
+        .unwrap()
+        .collect()
+        .await
+        .unwrap();
+    assert_eq!(found.len(), 1);
+    let refused = people.find(Query::eq("mail", "x").allow_scan()).await;
+    assert!(refused.is_err(), "a sealed field is searched for");
+    storage.close().await.unwrap();
+    assert!(!shows(&place.path("data"), b"canary"));
+    assert!(shows(&place.path("data"), b"age"));
+}
+
+fn shows(directory: &str, text: &[u8]) -> bool {
+    std::fs::read_dir(directory).unwrap().any(|entry| {
+        let entry = entry.unwrap();
+        let path = entry.path();
+        if path.is_dir() {
+            return shows(path.to_str().unwrap(), text);
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        bytes.windows(text.len()).any(|part| part == text)
+    })
+}
+
 struct Place {
     directory: tempfile::TempDir,
 }

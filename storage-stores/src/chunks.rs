@@ -60,6 +60,16 @@ mod timer;
 mod totals;
 mod verify;
 
+/// The fields of its documents that this store searches for. A layer that seals documents leaves them readable: see
+/// `storage_layers::Fields::plain`.
+pub const SEARCHED_FIELDS: &[&str] = &[
+    "created_at",
+    "is_complete",
+    "is_pinned",
+    "last_accessed",
+    "session_id",
+];
+
 pub use self::cleanup::CleanupReport;
 pub use self::content::ContentMetadata;
 pub use self::info::ChunkInfo;

@@ -58,6 +58,10 @@ mod save;
 mod state;
 mod store;
 
+/// The fields of its documents that this store searches for. A layer that seals documents leaves them readable: see
+/// `storage_layers::Fields::plain`.
+pub const SEARCHED_FIELDS: &[&str] = &["created", "programId", "state"];
+
 pub use self::execution::Execution;
 pub use self::extension::ExecutionStorage;
 pub use self::list::{ExecutionPage, ExecutionQuery, Listing};

@@ -93,6 +93,10 @@ mod value;
 mod verify;
 mod write_back;
 
+/// The fields of its documents that this store searches for. A layer that seals documents leaves them readable: see
+/// [`Fields::plain`](storage_layers::Fields::plain). They are times, sizes and how often something was used.
+pub const SEARCHED_FIELDS: &[&str] = &["evict", "expires_at"];
+
 pub use storage_layers::compression::Codec;
 pub use storage_layers::encryption::{Key, KeyProvider, Suite};
 

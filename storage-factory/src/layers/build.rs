@@ -16,7 +16,12 @@ use crate::option::Values;
 
 type Adapter = Arc<dyn StorageAdapter>;
 
-pub(super) async fn over(factory: &Factory, adapter: Adapter, layers: Option<&LayerList>) -> Result<Adapter> {
+pub(super) async fn over(
+    factory: &Factory,
+    adapter: Adapter,
+    layers: Option<&LayerList>,
+    searched: &[&str],
+) -> Result<Adapter> {
     let chosen = layers.map(LayerList::chosen).transpose()?.unwrap_or_default();
     check_order(&chosen)?;
     let chosen: Vec<Chosen> = chosen
@@ -33,6 +38,11 @@ pub(super) async fn over(factory: &Factory, adapter: Adapter, layers: Option<&La
         "namespace" => chosen.values.text("name").map(str::to_owned),
         _ => None,
     });
+    let around = Around {
+        factory,
+        namespace: namespace.as_deref(),
+        searched,
+    };
     let mut adapter = adapter;
     // The lowest first.
     for Chosen { layer, values } in chosen.into_iter().rev() {
@@ -42,9 +52,7 @@ pub(super) async fn over(factory: &Factory, adapter: Adapter, layers: Option<&La
                 .with_operation(format!("open the layer {}", layer.name))
                 .with_context("layer", layer.name)
         };
-        adapter = one(factory, layer.name, &values, namespace.as_deref(), below)
-            .await
-            .map_err(named)?;
+        adapter = one(&around, layer.name, &values, below).await.map_err(named)?;
         #[cfg(feature = "encrypt")]
         if !sealed && layer.name == "namespace" {
             encryption::refuse_sealed(&*adapter).await?;
@@ -67,14 +75,19 @@ pub(super) fn check_order(chosen: &[Chosen]) -> Result<()> {
     stack.check()
 }
 
-async fn one(
-    factory: &Factory,
-    name: &str,
-    values: &Values,
-    namespace: Option<&str>,
-    below: Adapter,
-) -> Result<Adapter> {
-    let _ = (factory, namespace);
+/// What a layer has to know beside its own options.
+#[cfg_attr(
+    not(all(feature = "cache", feature = "encrypt")),
+    allow(dead_code, reason = "the layers that ask are not built")
+)]
+struct Around<'a> {
+    factory: &'a Factory,
+    namespace: Option<&'a str>,
+    searched: &'a [&'a str],
+}
+
+async fn one(around: &Around<'_>, name: &str, values: &Values, below: Adapter) -> Result<Adapter> {
+    let _ = around;
     Ok(match name {
         "trace" => Arc::new(Trace::new(below).with_keys(values.flag("keys").unwrap_or(false))),
         #[cfg(feature = "metrics")]
@@ -85,11 +98,11 @@ async fn one(
         #[cfg(feature = "compress")]
         "compress" => compress(values, below)?,
         #[cfg(feature = "encrypt")]
-        "encrypt" => encryption::encrypt(values, namespace, below).await?,
+        "encrypt" => encryption::encrypt(values, around, below).await?,
         #[cfg(feature = "checksum")]
         "checksum" => Arc::new(storage_layers::Checksum::new(below)),
         #[cfg(feature = "cache")]
-        "cache" => cache(factory, values, below).await?,
+        "cache" => cache(around.factory, values, below).await?,
         "quota" => quota(values, below).await?,
         "namespace" => {
             let name = values.text("name").ok_or_else(|| missing("namespace", "name"))?;
@@ -218,16 +231,23 @@ async fn cache(factory: &Factory, values: &Values, below: Adapter) -> Result<Ada
 
 #[cfg(feature = "encrypt")]
 mod encryption {
+    use std::collections::BTreeSet;
+
     use storage_core::{Error, ErrorKind, StorageBackend};
     use storage_layers::encryption::{KeyProvider, Keystore};
-    use storage_layers::{Encrypt, EncryptOptions};
+    use storage_layers::{Encrypt, EncryptOptions, Fields};
 
     use super::*;
 
-    pub(super) async fn encrypt(values: &Values, namespace: Option<&str>, below: Adapter) -> Result<Adapter> {
+    pub(super) async fn encrypt(values: &Values, around: &Around<'_>, below: Adapter) -> Result<Adapter> {
         let mut options = EncryptOptions::new(key(values)?);
-        if let Some(namespace) = values.text("namespace").or(namespace) {
+        if let Some(namespace) = values.text("namespace").or(around.namespace) {
             options = options.namespace(namespace);
+        }
+        let plain = values.text("plain").unwrap_or_default().split_whitespace();
+        let fields: BTreeSet<&str> = plain.chain(around.searched.iter().copied()).collect();
+        if !fields.is_empty() {
+            options = options.every_collection(fields.into_iter().fold(Fields::new(), Fields::plain));
         }
         Ok(Arc::new(Encrypt::open(below, options).await?))
     }

@@ -15,6 +15,15 @@ pub(crate) struct Named {
 }
 
 impl LayerList {
+    /// Of these, those that decide where keys lie; `None` where nothing is sealed.
+    #[cfg(feature = "chunks")]
+    pub(crate) fn sealing(&self) -> Option<Self> {
+        let is_one = |layer: &&Named| matches!(layer.name.as_str(), "encrypt" | "namespace");
+        let some: Vec<Named> = self.0.iter().filter(is_one).cloned().collect();
+        let seals = some.iter().any(|layer| layer.name == "encrypt");
+        seals.then_some(Self(some))
+    }
+
     /// `name`, or `name(option=value,option="value, with a comma")`, one after the other with commas between them. In quotes `\"` is a
     /// quote and `\\` a backslash.
     pub(crate) fn parse(text: &str) -> Result<Self> {

@@ -135,6 +135,12 @@ pub const LAYERS: &[LayerOptions] = &[
                 "none",
                 "the variable of the environment with a passphrase"
             ),
+            option(
+                "plain",
+                Kind::Text("names of fields, with spaces between"),
+                "none; those it searches for, where a store is opened from the environment",
+                "what of documents stays readable, in every collection, so that it can be searched for"
+            ),
         ]
     ),
     layer!("checksum", "checksum", "finds every flipped bit", []),

@@ -174,7 +174,9 @@ impl Entry {
         if self.value.is_none() {
             return 0;
         }
-        self.values().map(|value| value.stored).sum::<u64>() + key.len() as u64
+        let stored = self.values().map(|value| value.stored);
+        // Somebody else may have written any numbers there.
+        stored.fold(key.len() as u64, u64::saturating_add)
     }
 
     /// The value and those before it.

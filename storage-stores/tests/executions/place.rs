@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use futures::future::{BoxFuture, LocalBoxFuture};
 use storage_core::{Memory, Storage, StorageAdapter};
+use storage_layers::encryption::{Key, KeyProvider, Keyring};
+use storage_layers::{Cache, CacheOptions, Encrypt, EncryptOptions, Fields, Metrics};
 use storage_sqlite::{Sqlite, SqliteConfig};
-use storage_stores::executions::{Execution, ExecutionState, Program};
+use storage_stores::executions::{Execution, ExecutionState, Program, SEARCHED_FIELDS};
 use tempfile::TempDir;
 
 /// An empty place of one backend; every handle opened on it is independent of the others.
@@ -14,6 +16,10 @@ pub(crate) enum Place {
     Memory(Memory),
     Fs(TempDir),
     Sqlite(TempDir),
+    /// Sealed, cached and counted, in memory.
+    Sealed(Memory),
+    /// The same in files.
+    SealedFs(TempDir),
     /// On a server, and how it is opened.
     #[allow(dead_code, reason = "only the program that tests on servers makes it")]
     Server(OpenServer),
@@ -38,6 +44,14 @@ impl Place {
         Self::Sqlite(TempDir::new().unwrap())
     }
 
+    pub(crate) fn sealed() -> Self {
+        Self::Sealed(Memory::new())
+    }
+
+    pub(crate) fn sealed_fs() -> Self {
+        Self::SealedFs(TempDir::new().unwrap())
+    }
+
     pub(crate) async fn open(&self) -> Storage {
         Storage::from_arc(self.adapter().await)
     }
@@ -47,6 +61,8 @@ impl Place {
             Self::Memory(memory) => Arc::new(memory.clone()),
             Self::Fs(directory) => adapter_at("fs", directory.path()).await,
             Self::Sqlite(directory) => adapter_at("sqlite", directory.path()).await,
+            Self::Sealed(memory) => sealed(Arc::new(memory.clone())),
+            Self::SealedFs(directory) => sealed(adapter_at("fs", directory.path()).await),
             Self::Server(open) => open().await,
         }
     }
@@ -54,11 +70,21 @@ impl Place {
     /// What [`adapter_at`] takes in another process; `None` where other processes cannot get.
     pub(crate) fn outside(&self) -> Option<(&'static str, &Path)> {
         match self {
-            Self::Memory(_) | Self::Server(_) => None,
+            Self::Memory(_) | Self::Sealed(_) | Self::SealedFs(_) | Self::Server(_) => None,
             Self::Fs(directory) => Some(("fs", directory.path())),
             Self::Sqlite(directory) => Some(("sqlite", directory.path())),
         }
     }
+}
+
+/// A stack of layers, which leaves readable what the store searches for.
+fn sealed(medium: Arc<dyn StorageAdapter>) -> Arc<dyn StorageAdapter> {
+    let fields = SEARCHED_FIELDS.iter().copied().fold(Fields::new(), Fields::plain);
+    let key = || Key::from_bytes(&mut [7; 32]);
+    let options = EncryptOptions::new(KeyProvider::key(key())).every_collection(fields);
+    let cached = Cache::new(medium, CacheOptions::default());
+    let sealed = Encrypt::with_keys(cached, Keyring::new(key()), b"executions", options).unwrap();
+    Arc::new(Metrics::new(sealed))
 }
 
 pub(crate) async fn adapter_at(backend: &str, directory: &Path) -> Arc<dyn StorageAdapter> {
@@ -85,6 +111,8 @@ macro_rules! laws {
         crate::place::laws_on! { memory: $($law),+ }
         crate::place::laws_on! { fs: $($law),+ }
         crate::place::laws_on! { sqlite: $($law),+ }
+        crate::place::laws_on! { sealed: $($law),+ }
+        crate::place::laws_on! { sealed_fs: $($law),+ }
     };
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use conformance_tests::{Harness, Label, Place};
 use futures::future::BoxFuture;
-use storage_core::{Composed, Error, ErrorKind, Result, StorageAdapter};
+use storage_core::{Composed, Durability, Error, ErrorKind, Result, StorageAdapter};
 use storage_fs::{Fs, FsConfig};
 use storage_sqlite::{Sqlite, SqliteConfig};
 use tempfile::TempDir;
@@ -31,6 +31,12 @@ impl Directories {
 
 pub(crate) async fn fs(directory: PathBuf) -> Result<Arc<dyn StorageAdapter>> {
     Ok(Arc::new(Fs::open(FsConfig::new(directory)).await?))
+}
+
+/// Where what survives a loss of power is somebody else's affair.
+pub(crate) async fn quick_fs(directory: PathBuf) -> Result<Arc<dyn StorageAdapter>> {
+    let config = FsConfig::new(directory).durability(Durability::ProcessCrash);
+    Ok(Arc::new(Fs::open(config).await?))
 }
 
 pub(crate) async fn sqlite(directory: PathBuf) -> Result<Arc<dyn StorageAdapter>> {

@@ -4,6 +4,7 @@
 mod bucket;
 mod deep;
 mod directories;
+mod stacks;
 
 use directories::Directories;
 
@@ -30,3 +31,28 @@ mod bucket_in_memory {
     conformance_tests::chunks_suite!(conformance_tests::InMemory::new("bucket", crate::bucket::bucket));
 }
 suites_on! { pair: Directories::new("fs+sqlite", |directory| Box::pin(directories::pair(directory))) }
+
+/// The suites of the stores that search for no fields but their own.
+macro_rules! sealed_suites_on {
+    ($backend:ident: $harness:expr) => {
+        mod $backend {
+            use super::*;
+
+            conformance_tests::chunks_suite!($harness);
+            conformance_tests::kv_suite!($harness);
+            conformance_tests::volumes_suite!($harness);
+        }
+    };
+}
+
+sealed_suites_on! {
+    sealed_memory: conformance_tests::InMemory::new("metrics+encrypt+cache+memory", |memory: storage_core::Memory| {
+        stacks::sealed(std::sync::Arc::new(memory))
+    })
+    .with_secret(String::from_utf8_lossy(&stacks::KEY))
+}
+sealed_suites_on! {
+    sealed_fs: Directories::new("metrics+encrypt+cache+fs", |directory| {
+        Box::pin(async { Ok(stacks::sealed(directories::quick_fs(directory).await?)) })
+    })
+}
