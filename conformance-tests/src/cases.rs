@@ -23,11 +23,11 @@ mod limits;
 mod listing;
 mod log;
 mod log_follow;
+mod model;
 mod names;
 mod objects;
 mod pages;
 mod query;
-mod reference;
 pub(crate) mod sample;
 mod unique;
 mod uploads;
@@ -57,6 +57,7 @@ groups! { ($) suite:
     listing
     log
     log_follow
+    model
     names
     objects
     pages

@@ -9,6 +9,7 @@ use storage_core::{Capability, Declaration, Result, Storage, StorageAdapter};
 use crate::clock::TestClock;
 use crate::faulty::{Fault, Faulty};
 use crate::harness::{Harness, Place};
+use crate::plan::Settings;
 use crate::random::Random;
 
 /// A place of its own, storage on it, and a clock.
@@ -16,7 +17,7 @@ pub struct Ctx {
     harness: Arc<dyn Harness>,
     place: Place,
     clock: Arc<TestClock>,
-    seed: u64,
+    settings: Settings,
     storage: Storage,
     opened: Mutex<Vec<Storage>>,
     places: Mutex<Vec<Place>>,
@@ -25,13 +26,13 @@ pub struct Ctx {
 
 impl Ctx {
     /// Opens storage in a fresh place.
-    pub(crate) async fn open(harness: Arc<dyn Harness>, seed: u64) -> Result<Self> {
+    pub(crate) async fn open(harness: Arc<dyn Harness>, settings: Settings) -> Result<Self> {
         let (place, clock) = (Place::fresh(), Arc::new(TestClock::default()));
         let storage = Storage::with_clock(harness.open(&place).await?, clock.clone());
         Ok(Self {
             harness,
             clock,
-            seed,
+            settings,
             opened: Mutex::new(vec![storage.clone()]),
             places: Mutex::new(vec![place.clone()]),
             advisories: Mutex::default(),
@@ -147,9 +148,23 @@ impl Ctx {
         std::mem::take(&mut *self.lock(&self.advisories))
     }
 
+    pub(crate) fn harness(&self) -> &dyn Harness {
+        &*self.harness
+    }
+
+    /// What random choices begin from.
+    pub(crate) const fn seed(&self) -> u64 {
+        self.settings.seed
+    }
+
+    /// How many random operations to play, unless the case knows better.
+    pub(crate) const fn operations(&self) -> Option<usize> {
+        self.settings.operations
+    }
+
     /// Numbers that are the same in every run with the same seed.
     pub fn random(&self) -> Random {
-        Random::new(self.seed)
+        Random::new(self.settings.seed)
     }
 
     async fn open_at(&self, place: &Place, clock: Arc<TestClock>) -> Result<Storage> {

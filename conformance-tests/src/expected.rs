@@ -9,6 +9,7 @@ use storage_core::Declaration;
 
 use crate::context::Ctx;
 use crate::harness::{Harness, Waiver};
+use crate::plan::Plan;
 use crate::suite::Suite;
 
 /// Set to write the list instead of comparing it.
@@ -21,7 +22,7 @@ const UPDATE: &str = "UPDATE_EXPECTED";
 /// When they differ, with the lines that do.
 pub async fn check_expected(harness: impl Harness, suite: Suite, path: &Path) {
     let harness: Arc<dyn Harness> = Arc::new(harness);
-    let ctx = Ctx::open(Arc::clone(&harness), crate::plan::SEED).await;
+    let ctx = Ctx::open(Arc::clone(&harness), Plan::new().settings()).await;
     let ctx = ctx.unwrap_or_else(|error| panic!("the harness cannot open a place: failed to {error}"));
     let list = expected(suite, ctx.declaration(), harness.waivers());
     if let Err(error) = ctx.clean_up().await {

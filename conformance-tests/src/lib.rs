@@ -48,7 +48,9 @@
 //! The stores have suites of their own, each behind the feature of its name, which run on the same harness: `chunks_suite!`,
 //! `collections_suite!`, `kv_suite!`, `volumes_suite!`.
 //!
-//! [`differential`] plays random operations on an adapter and on the reference and compares every answer.
+//! [`model`] plays random operations on an adapter beside a model of the contract, compares every answer, and makes what fails short.
+//! Its cases write such a sequence as JSON into `CONFORMANCE_FAILURES`, or where temporary files are; `CONFORMANCE_OPERATIONS` sets how
+//! many operations they play.
 //!
 //! A program runs a [`Plan`] with [`run`] and gets a [`Report`], as text, JSON, JUnit's XML or Markdown; [`matrix`] puts several side
 //! by side. [`expected!`](crate::expected!) compares what the suite asks with a list that is checked in, so that a case that is lost
@@ -64,16 +66,19 @@ mod catalogue;
 mod clock;
 mod context;
 mod date;
-pub mod differential;
+
 mod digest;
+mod exact;
 mod expected;
 mod faulty;
 mod harness;
 mod history;
 mod in_memory;
+pub mod model;
 mod plan;
 pub mod processes;
 mod random;
+mod reference;
 mod register;
 mod registry;
 mod report;

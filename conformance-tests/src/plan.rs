@@ -14,7 +14,35 @@ pub struct Plan {
     only: Vec<String>,
     tier: Tier,
     jobs: usize,
-    seed: u64,
+    settings: Settings,
+}
+
+/// What every case of a run is given.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settings {
+    /// What random choices begin from.
+    pub(crate) seed: u64,
+    /// How many random operations each case of the model plays, where it was said.
+    pub(crate) operations: Option<usize>,
+}
+
+impl Settings {
+    /// Those of a test: what `CONFORMANCE_SEED` and `CONFORMANCE_OPERATIONS` say.
+    ///
+    /// # Panics
+    /// When one is not a number.
+    pub(crate) fn of_environment() -> Self {
+        Self {
+            seed: number("CONFORMANCE_SEED").unwrap_or(SEED),
+            operations: number("CONFORMANCE_OPERATIONS"),
+        }
+    }
+}
+
+fn number<N: std::str::FromStr>(variable: &str) -> Option<N> {
+    let text = std::env::var(variable).ok()?;
+    let number = text.parse().ok();
+    Some(number.unwrap_or_else(|| panic!("{variable} is {text:?}, which is not a number")))
 }
 
 impl Plan {
@@ -26,7 +54,10 @@ impl Plan {
             only: Vec::new(),
             tier: Tier::Standard,
             jobs: 4,
-            seed: SEED,
+            settings: Settings {
+                seed: SEED,
+                operations: None,
+            },
         }
     }
 
@@ -56,7 +87,13 @@ impl Plan {
 
     /// What random choices begin from; 1 by default.
     pub const fn seed(mut self, seed: u64) -> Self {
-        self.seed = seed;
+        self.settings.seed = seed;
+        self
+    }
+
+    /// So many random operations for each case of the model; by default a few hundred in Standard and tens of thousands in Deep.
+    pub const fn operations(mut self, operations: usize) -> Self {
+        self.settings.operations = Some(operations);
         self
     }
 
@@ -74,8 +111,8 @@ impl Plan {
         self.jobs
     }
 
-    pub(crate) const fn seed_value(&self) -> u64 {
-        self.seed
+    pub(crate) const fn settings(&self) -> Settings {
+        self.settings
     }
 }
 

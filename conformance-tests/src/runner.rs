@@ -10,7 +10,7 @@ use crate::case::{Case, Failure, Verdict};
 use crate::context::Ctx;
 use crate::date;
 use crate::harness::{Harness, Waiver};
-use crate::plan::Plan;
+use crate::plan::{Plan, Settings};
 use crate::registry::case;
 use crate::report::{CaseReport, Outcome, Report};
 use crate::twin;
@@ -24,8 +24,8 @@ pub async fn run(
     plan: Plan,
     progress: impl Fn(&CaseReport) + Send + Sync,
 ) -> Report {
-    let mut report = Report::new(harness.label(), plan.seed_value());
-    match Ctx::open(Arc::clone(&harness), plan.seed_value()).await {
+    let mut report = Report::new(harness.label(), plan.settings().seed);
+    match Ctx::open(Arc::clone(&harness), plan.settings()).await {
         Ok(ctx) => {
             report.declare(ctx.declaration());
             if let Err(error) = ctx.clean_up().await {
@@ -43,7 +43,7 @@ pub async fn run(
         if report.aborted.is_some() {
             break;
         }
-        let done = execute(Arc::clone(&harness), case, plan.seed_value()).await;
+        let done = execute(Arc::clone(&harness), case, plan.settings()).await;
         progress(&done);
         if !done.outcome.is_success() {
             report.aborted = Some(format!(
@@ -60,7 +60,7 @@ pub async fn run(
             while running.len() < plan.jobs_value()
                 && let Some(case) = waiting.next()
             {
-                running.push(execute(Arc::clone(&harness), case, plan.seed_value()));
+                running.push(execute(Arc::clone(&harness), case, plan.settings()));
             }
             let Some(done) = running.next().await else { break };
             progress(&done);
@@ -80,16 +80,14 @@ pub async fn run(
 /// When it fails, with the seed to run it again.
 pub async fn run_one(harness: impl Harness, id: &str) {
     let case = case(id).unwrap_or_else(|| panic!("there is no case {id:?}"));
-    let seed = std::env::var("CONFORMANCE_SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok())
-        .unwrap_or(crate::plan::SEED);
-    let done = execute(Arc::new(harness), case, seed).await;
+    let settings = Settings::of_environment();
+    let done = execute(Arc::new(harness), case, settings).await;
     println!("{done}");
     assert!(
         done.outcome.is_success(),
-        "{done}\nit proves: {}\nrun it again with CONFORMANCE_SEED={seed}",
-        case.proves
+        "{done}\nit proves: {}\nrun it again with CONFORMANCE_SEED={}",
+        case.proves,
+        settings.seed
     );
 }
 
@@ -115,10 +113,10 @@ pub fn run_on_a_runtime(test: impl Future<Output = ()>) {
 }
 
 /// Runs a case, or what stands for it where something it needs is not declared.
-async fn execute(harness: Arc<dyn Harness>, case: &'static Case, seed: u64) -> CaseReport {
+async fn execute(harness: Arc<dyn Harness>, case: &'static Case, settings: Settings) -> CaseReport {
     let started = Instant::now();
     let mut advisories = Vec::new();
-    let outcome = match attempt(&harness, case, seed, &mut advisories).await {
+    let outcome = match attempt(&harness, case, settings, &mut advisories).await {
         Ok(outcome) => outcome,
         Err(message) => Outcome::HarnessError { message },
     };
@@ -137,11 +135,11 @@ async fn execute(harness: Arc<dyn Harness>, case: &'static Case, seed: u64) -> C
 async fn attempt(
     harness: &Arc<dyn Harness>,
     case: &'static Case,
-    seed: u64,
+    settings: Settings,
     advisories: &mut Vec<String>,
 ) -> Result<Outcome, String> {
     let timeout = case.timeout * harness.patience();
-    let ctx = open(harness, seed).await?;
+    let ctx = open(harness, settings).await?;
     let absent: Vec<Capability> = case
         .capabilities
         .iter()
@@ -153,7 +151,7 @@ async fn attempt(
     }
     close(&ctx).await?;
     for capability in &absent {
-        let ctx = open(harness, seed).await?;
+        let ctx = open(harness, settings).await?;
         let outcome = bounded(ctx, timeout, Check::Twin(*capability), advisories).await?;
         if let Outcome::Fail { message } = outcome {
             let message = format!("{}::{capability}: {message}", twin::ID);
@@ -243,8 +241,8 @@ fn panic_message(stopped: tokio::task::JoinError) -> String {
     format!("it panicked: {text}")
 }
 
-async fn open(harness: &Arc<dyn Harness>, seed: u64) -> Result<Ctx, String> {
-    let opened = Ctx::open(Arc::clone(harness), seed).await;
+async fn open(harness: &Arc<dyn Harness>, settings: Settings) -> Result<Ctx, String> {
+    let opened = Ctx::open(Arc::clone(harness), settings).await;
     opened.map_err(|error| format!("the harness cannot open a place: {}", Failure::from(error)))
 }
 

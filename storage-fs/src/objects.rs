@@ -33,11 +33,7 @@ pub(crate) struct Terms {
 pub(crate) fn read(root: &Root, place: &Place, request: &ReadRequest) -> Result<Option<Object>> {
     for _ in 0..READ_ATTEMPTS {
         let Some(Opened { file, meta }) = root.file(place)? else {
-            return if request.if_version.is_some() {
-                Err(Error::precondition_failed(None))
-            } else {
-                Ok(None)
-            };
+            return Ok(None);
         };
         meta.check_read(request)?;
         let range = request.range.unwrap_or(ByteRange::From(0)).resolve(meta.size);

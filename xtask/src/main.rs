@@ -15,10 +15,12 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 Usage: cargo xtask <command>
 
-  test [--deep] [-- args]
+  test [--deep [--operations N]] [-- args]
                    every test, each factory feature alone, the crate outside the workspace, generated documents;
                    args go to the test programs (a name to filter by, --nocapture, …);
-                   --deep adds the cases that take long and the servers of `servers up --deep`, and lets nothing be left out
+                   --deep adds the cases that take long and the servers of `servers up --deep`, and lets nothing be left out;
+                   --operations bounds it: so many random operations for each deep case of the model, and a hundredth of it
+                   rounds for each lane of several processes
   lint             formatting, clippy, documentation, oldest Rust, licences and bans, package contents
   budgets [--update]
                    count the instructions of hot paths under valgrind and compare them with storage-budgets/budgets.txt, or write

@@ -17,23 +17,33 @@ use crate::servers::Servers;
 pub(crate) struct Plan<'a> {
     /// Also what takes long.
     deep: bool,
+    /// How many random operations each deep case of the model plays, and a hundredth of it how often lanes of processes go round.
+    operations: Option<u64>,
     /// The arguments of the test programs.
     for_tests: &'a [&'a str],
 }
 
 impl<'a> Plan<'a> {
-    /// `[--deep] [-- args]`.
+    /// `[--deep [--operations N]] [-- args]`.
     pub(crate) fn read(words: &'a [&'a str]) -> Option<Self> {
         let (deep, words) = match words {
             ["--deep", rest @ ..] => (true, rest),
             _ => (false, words),
+        };
+        let (operations, words) = match words {
+            ["--operations", number, rest @ ..] if deep => (Some(number.parse().ok()?), rest),
+            _ => (None, words),
         };
         let for_tests = match words {
             [] => words,
             ["--", rest @ ..] => rest,
             _ => return None,
         };
-        Some(Self { deep, for_tests })
+        Some(Self {
+            deep,
+            operations,
+            for_tests,
+        })
     }
 }
 
@@ -44,7 +54,7 @@ pub(crate) fn run(plan: &Plan<'_>) -> ExitCode {
     report.step("tests", || suite::run(plan.for_tests, &mut totals));
     if plan.deep {
         report.step("tests that take long", || {
-            suite::run_ignored(plan.for_tests, &mut totals)
+            suite::run_ignored(plan.for_tests, plan.operations, &mut totals)
         });
     }
     match Metadata::read() {
@@ -91,11 +101,29 @@ mod tests {
 
     #[test]
     fn words_make_a_plan() {
-        let plan = |deep, for_tests| Some(Plan { deep, for_tests });
+        let plan = |deep, for_tests| {
+            Some(Plan {
+                deep,
+                operations: None,
+                for_tests,
+            })
+        };
         assert_eq!(Plan::read(&[]), plan(false, &[]));
         assert_eq!(Plan::read(&["--deep"]), plan(true, &[]));
         assert_eq!(Plan::read(&["--", "name"]), plan(false, &["name"]));
         assert_eq!(Plan::read(&["--deep", "--", "--deep"]), plan(true, &["--deep"]));
+        let bounded = Plan::read(&["--deep", "--operations", "500", "--", "name"]).unwrap();
+        assert_eq!(
+            (bounded.operations, bounded.for_tests),
+            (Some(500), ["name"].as_slice())
+        );
+        for wrong in [
+            &["--operations", "500"][..],
+            &["--deep", "--operations"],
+            &["--deep", "--operations", "x"],
+        ] {
+            assert_eq!(Plan::read(wrong), None);
+        }
         assert_eq!(Plan::read(&["--deeper"]), None);
         assert_eq!(Plan::read(&["name"]), None);
     }

@@ -1,6 +1,7 @@
 //! Many at once, and some that give up: nothing torn, nothing stuck, nothing half done.
 
 mod cancel;
+mod cancel_others;
 mod register;
 
 use std::time::Duration;
@@ -10,6 +11,7 @@ use futures::future::join_all;
 use storage_core::{ErrorKind, Result, Storage};
 
 use self::cancel::*;
+use self::cancel_others::*;
 use self::register::*;
 use crate::case::{Failure, Verdict, cases, ensure, ensure_eq};
 use crate::context::Ctx;
@@ -30,6 +32,13 @@ cases! { concurrency:
     standard [Documents] cancel_documents_at_every_poll = "a put, insert or delete of a document dropped after any number of polls happened whole or not at all, index included";
     standard [AtomicBatch] cancel_batch_at_every_poll = "a batch dropped after any number of polls happened whole or not at all";
     standard [Logs] cancel_append_at_every_poll = "an append dropped after any number of polls happened whole or not at all, and numbers stay contiguous";
+    standard [] cancel_reads_at_every_poll = "every call that only reads, dropped after any number of polls, answers the next time and changed nothing";
+    standard [] cancel_deletions_at_every_poll = "of a deletion of many dropped after any number of polls each happened or did not";
+    standard [Documents] cancel_many_at_every_poll = "of many puts dropped after any number of polls each happened whole or not at all";
+    standard [Indexes] cancel_index_at_every_poll = "an index whose making, rebuilding or dropping was dropped at any poll can be made at once and finds exactly what the documents say";
+    standard [Logs] cancel_end_of_log_at_every_poll = "a log whose closing or deletion was dropped after any number of polls is as before or as after";
+    standard [Expiry] cancel_sweep_at_every_poll = "a sweep dropped after any number of polls changes nothing that can be read";
+    standard [] cancel_close_at_every_poll = "a close dropped after any number of polls loses nothing that was acknowledged";
 }
 
 const SIZE: usize = 256 * 1024;

@@ -4,10 +4,10 @@ use base64::Engine;
 use storage_core::bson::{Document, doc};
 use storage_core::{ErrorKind, Index, PageToken, Query};
 
-use super::reference::{Order, answer, condition, documents_of};
 use super::sample::{Documents, documents, ids, load};
 use crate::case::{Verdict, cases, ensure, ensure_eq, ensure_kind};
 use crate::context::Ctx;
+use crate::reference::{Order, answer, condition, documents_of};
 
 cases! { pages:
     smoke [Documents] pages_concatenate = "pages of 1, 2, 7 and all, one after the other, give every document once and in order";

@@ -10,10 +10,10 @@ use storage_core::{AccessKind, ErrorKind, Index, Query};
 use self::literals::*;
 use self::order::*;
 use self::values::*;
-use super::reference::{Condition, OPERATORS, Operator, Order, answer, condition, documents_of, scalar};
 use super::sample::{Documents, documents, ids, load};
 use crate::case::{Verdict, cases, ensure, ensure_eq, ensure_kind};
 use crate::context::Ctx;
+use crate::reference::{Condition, OPERATORS, Operator, Order, answer, condition, documents_of, scalar};
 
 cases! { query:
     smoke [Indexes] each_op_each_type_vs_reference = "every operator with a literal of every type gives what the reference evaluator gives";

@@ -47,7 +47,10 @@ impl Level {
 impl Profile {
     /// Every profile, those of the contract first.
     pub const ALL: &[Self] = &[
-        Self::new("handle", &["harness", "declaration", "lifecycle", "errors"]),
+        Self::new(
+            "handle",
+            &["harness", "declaration", "lifecycle", "errors", "model"],
+        ),
         Self::new("objects", &["objects", "uploads", "listing", "names", "limits"]),
         Self::new("conditional writes", &["conditional"]),
         Self::new("concurrency", &["concurrency"]),

@@ -227,6 +227,15 @@ impl Fault for IgnoresTheGuard {
     }
 }
 
+crate::found! {
+    IgnoresIfAbsent: 2,
+    LosingTouchesTheObject: 2,
+    AlreadyExistsIsPreconditionFailed: 2,
+    SwapOfNothingCreates: 2,
+    DeleteIgnoresTheVersion: 3,
+    ReadIgnoresVersions: 2,
+}
+
 mod killed {
     crate::kills! {
         ChecksThenWrites: "conditional.create-race-one-winner-same-handle",

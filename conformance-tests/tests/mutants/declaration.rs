@@ -188,6 +188,11 @@ impl Fault for ForgetsOnClose {
     }
 }
 
+crate::found! {
+    ForgetsOnClose: 2,
+    IgnoresWhatItDoesNotDeclare: 2,
+}
+
 mod killed {
     crate::kills! {
         OverDeclares: "objects.presign-gives-an-address";

@@ -311,9 +311,18 @@ impl Fault for SweepsTooMuch {
     }
 }
 
-crate::differs! {
-    PutMerges, PutIgnoresTheVersion, DeleteIgnoresTheVersion, PutManyStopsAtTheFirstError, RefusedBatchIsHalfApplied,
-    PutKeepsTheExpiry, ExpiredStandInTheWay, SweepsTooMuch,
+crate::found! {
+    PutMerges: 2,
+    NullIsMissing: 1,
+    IntegersAreFloats: 2,
+    PutIgnoresTheVersion: 2,
+    DeleteIgnoresTheVersion: 2,
+    RefusedBatchIsHalfApplied: 2,
+    OnlyGetKnowsOfExpiry: 1,
+    PutKeepsTheExpiry: 2,
+    ExpiredStandInTheWay: 2,
+    SweepsTooMuch: 2,
+    ReleaseForgetsTheToken: 2,
 }
 
 mod killed {

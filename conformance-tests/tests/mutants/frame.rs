@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use conformance_tests::{InMemory, Outcome, Plan, Tier, differential};
+use conformance_tests::{InMemory, Outcome, Plan, Tier, model};
 use storage_core::*;
 
 /// One fault: override the method that has it. Everything else is the reference adapter.
@@ -257,17 +257,55 @@ pub(crate) async fn assert_killed<F: Fault>(mutant: &str, cases: &[&str]) {
     }
 }
 
-/// Random operations tell the mutant from the reference, with the seed in the message.
-pub(crate) async fn assert_differs<F: Fault>(mutant: &str) {
-    for seed in 1..=10 {
-        let client: Arc<dyn StorageAdapter> = Arc::new(Mutant::new((Memory::new(), Arc::new(F::default()))));
-        if let Err(difference) = differential::documents(&[client], seed, 400).await {
-            let difference = difference.to_string();
-            assert!(difference.contains(&format!("seed {seed} ")), "{difference}");
-            return;
-        }
+/// How many random operations a mutant may survive at most.
+const OPERATIONS: usize = 3_000;
+
+/// Random operations alone tell the mutant from the model, and the sequence that shows it gets no longer than this.
+///
+/// `UPDATE_CORPUS=1` writes it into the corpus, which every adapter is asked to play.
+pub(crate) async fn assert_found<F: Fault>(module: &str, mutant: &str, most_steps: usize) {
+    let harness = InMemory::new(mutant, |medium: (Memory, Arc<F>)| {
+        Arc::new(Mutant::new(medium)) as _
+    });
+    let broken = model::explore(&harness, 1, OPERATIONS).await;
+    let broken = broken.expect_err("the mutant gives every answer the model gives");
+    println!("{mutant}: {broken}");
+    let sequence = broken.sequence.found(format!("the mutant {mutant}"));
+    assert!(
+        sequence.len() <= most_steps,
+        "{mutant}: {} steps are left\n{}",
+        sequence.len(),
+        sequence.to_json()
+    );
+    let reference = InMemory::new("memory", |memory: Memory| Arc::new(memory) as _);
+    let played = model::replay(&reference, &sequence).await;
+    assert!(played.is_ok(), "the reference is found too: {played:?}");
+    // Two mutants of different files may share a name.
+    let about = module.split("::").nth(1).unwrap_or(module);
+    let name = format!("{about}-{}", kebab(mutant));
+    let path = format!("{}/corpus/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    if std::env::var_os("UPDATE_CORPUS").is_some() {
+        std::fs::write(&path, sequence.to_json()).unwrap();
     }
-    panic!("{mutant} gives every answer the reference gives");
+    let kept =
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}; UPDATE_CORPUS=1"));
+    let kept = model::Sequence::from_json(&kept).unwrap();
+    assert!(
+        model::replay(&harness, &kept).await.is_err(),
+        "{mutant}: what the corpus has of it no longer finds it; UPDATE_CORPUS=1"
+    );
+}
+
+/// `PutMerges` as `put-merges`.
+fn kebab(camel: &str) -> String {
+    let mut kebab = String::new();
+    for letter in camel.chars() {
+        if letter.is_ascii_uppercase() && !kebab.is_empty() {
+            kebab.push('-');
+        }
+        kebab.push(letter.to_ascii_lowercase());
+    }
+    kebab
 }
 
 #[async_trait]

@@ -210,6 +210,13 @@ impl Fault for ListsFromACache {
     }
 }
 
+crate::found! {
+    FullPageIsTheLast: 3,
+    PrefixIsADirectory: 2,
+    RollsUpPerPage: 2,
+    ListsFromACache: 2,
+}
+
 mod killed {
     crate::kills! {
         FullPageIsTheLast: "listing.pages-concat-equals-full", "listing.rollup-pages-concat-equals-full";

@@ -137,6 +137,13 @@ impl Fault for EntriesAreLines {
     }
 }
 
+crate::found! {
+    RepeatsAreAppended: 1,
+    LaterPagesAreShifted: 3,
+    DeleteKeepsTheIncarnation: 4,
+    EntriesAreLines: 1,
+}
+
 mod killed {
     crate::kills! {
         RepeatsAreAppended: "log.expected-number-is-idempotent", "log.expected-number-race-has-one-winner";

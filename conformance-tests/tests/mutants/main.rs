@@ -30,18 +30,18 @@ macro_rules! kills {
 }
 pub(crate) use kills;
 
-/// `differs! { Fault, … }` makes a test of each mutant: random operations tell it from the reference.
-macro_rules! differs {
-    ($($fault:ident),+ $(,)?) => {
-        mod differs {
+/// `found! { Fault: 3, … }` makes a test of each mutant: the model finds it with random operations alone, in so many steps at most.
+macro_rules! found {
+    ($($fault:ident: $most_steps:literal),+ $(,)?) => {
+        mod found {
             $(
                 #[allow(non_snake_case, reason = "the test has the mutant's name")]
                 #[tokio::test]
                 async fn $fault() {
-                    $crate::frame::assert_differs::<super::$fault>(stringify!($fault)).await;
+                    $crate::frame::assert_found::<super::$fault>(module_path!(), stringify!($fault), $most_steps).await;
                 }
             )+
         }
     };
 }
-pub(crate) use differs;
+pub(crate) use found;

@@ -112,6 +112,10 @@ impl Fault for FileOrDirectory {
     }
 }
 
+crate::found! {
+    FileOrDirectory: 2,
+}
+
 mod killed {
     crate::kills! {
         FoldsCase: "names.case-sensitive";

@@ -450,6 +450,22 @@ impl Fault for ReadsFromACache {
     }
 }
 
+crate::found! {
+    MissingReadsAsEmpty: 1,
+    KeepsTheTail: 2,
+    EmptyIsMissing: 1,
+    DeleteOfNothingFails: 1,
+    DeletesWhatLiesUnder: 2,
+    SuffixFromTheStart: 2,
+    RangePastTheEndFails: 1,
+    VersionsAreContentHashes: 2,
+    VersionsEndWithTheClient: 1,
+    CopyIsAnAlias: 2,
+    UploadsShowEarly: 1,
+    UploadsDecideEarly: 2,
+    ReadsFromACache: 2,
+}
+
 mod killed {
     crate::kills! {
         MissingReadsAsEmpty: "objects.get-missing-is-none", "objects.delete-then-get";

@@ -280,8 +280,17 @@ impl Fault for UniqueIsCheckedFirst {
     }
 }
 
-crate::differs! {
-    LimitsBeforeFiltering, TiesTurnedRound, UnindexedIsEmpty, DeleteLeavesTheEntries, EnsureForgetsToBackfill, UniqueIsIgnored,
+crate::found! {
+    LimitsBeforeSorting: 1,
+    LimitsBeforeFiltering: 1,
+    TiesTurnedRound: 3,
+    UnindexedIsEmpty: 1,
+    PagesByOffset: 5,
+    CountCountsEntries: 1,
+    DeleteLeavesTheEntries: 3,
+    EnsureForgetsToBackfill: 3,
+    EnsureReplaces: 2,
+    UniqueIsIgnored: 1,
 }
 
 mod killed {

@@ -3,9 +3,11 @@
 mod harness;
 mod reports;
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand, ValueEnum};
+use conformance_tests::model::{self, Sequence};
 use conformance_tests::{CaseReport, Plan, Report, Suite, Tier};
 use storage_core::Capability;
 
@@ -54,6 +56,12 @@ pub(crate) struct Conformance {
     /// What random choices begin from
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     seed: u64,
+    /// How many random operations each case of the model plays; without it a few hundred, and 30,000 in tier deep
+    #[arg(long, value_name = "NUMBER")]
+    budget_ops: Option<usize>,
+    /// Play this sequence of operations instead of running cases: what a case of the model kept when it failed
+    #[arg(long, value_name = "FILE")]
+    replay: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -79,6 +87,9 @@ impl Conformance {
             .tier(self.tier.into())
             .jobs(self.jobs)
             .seed(self.seed);
+        if let Some(operations) = self.budget_ops {
+            plan = plan.operations(operations);
+        }
         for pattern in &self.only {
             plan = plan.only(pattern);
         }
@@ -91,6 +102,9 @@ impl Conformance {
             return list(&plan, self.json, output);
         };
         let harness = Arc::new(UrlHarness::new(session.factory().clone(), &url)?);
+        if let Some(file) = &self.replay {
+            return replay(&harness, file, output).await;
+        }
         let progress = |case: &CaseReport| eprintln!("{case}");
         let report = Box::pin(conformance_tests::run(harness.clone(), plan, progress)).await;
         let cleaned = harness.clean_up(!report.is_success()).await;
@@ -110,6 +124,22 @@ impl Conformance {
         if report.is_success() && missing.is_empty() {
             Ok(())
         } else {
+            Err(Failure::Negative)
+        }
+    }
+}
+
+/// Plays one sequence of operations and says how it went.
+async fn replay(harness: &UrlHarness, file: &Path, output: &mut Output) -> Result<()> {
+    let unreadable = |reason: String| Failure::Usage(format!("{}: {reason}", file.display()));
+    let text = std::fs::read_to_string(file).map_err(|error| unreadable(error.to_string()))?;
+    let sequence = Sequence::from_json(&text).map_err(unreadable)?;
+    let verdict = Box::pin(model::replay(harness, &sequence)).await;
+    harness.clean_up(verdict.is_err()).await?;
+    match verdict {
+        Ok(()) => output.line(format!("{} operations gave what the model says", sequence.len())),
+        Err(failure) => {
+            output.line(failure)?;
             Err(Failure::Negative)
         }
     }

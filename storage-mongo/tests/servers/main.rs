@@ -2,7 +2,6 @@
 //! what crashes leave, what other programs write, and what a network does. Each test has a database of its own.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-mod documents;
 mod faults;
 mod foreign;
 mod logs;
@@ -17,7 +16,6 @@ use test_servers::{Kind, Server, Trial, absent_trial, run, trial};
 use crate::place::{Law, Place};
 
 const LAWS: &[(&str, &[Law])] = &[
-    ("documents", documents::LAWS),
     ("faults::documents", faults::documents::LAWS),
     ("faults::indexes", faults::indexes::LAWS),
     ("faults::logs", faults::logs::LAWS),

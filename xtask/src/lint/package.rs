@@ -30,7 +30,7 @@ const FILES: [&str; 5] = [
 ];
 
 /// What a crate may bring in directories. Anything else strayed in.
-const DIRECTORIES: [&str; 4] = ["src", "tests", "examples", "benches"];
+const DIRECTORIES: [&str; 5] = ["src", "tests", "examples", "benches", "corpus"];
 const EXTENSIONS: [&str; 6] = ["rs", "md", "json", "jsonl", "toml", "txt"];
 
 pub(super) fn check(package: &Package) -> Result<()> {
@@ -105,6 +105,7 @@ mod tests {
             "LICENSE-MIT",
             "src/lib.rs",
             "tests/data/types.json",
+            "corpus/a-fault.json",
             "build.rs",
             "tests/store/golden/blocks/01/ff.bin",
         ] {

@@ -22,27 +22,36 @@ pub(super) fn build() -> Result<()> {
 
 /// Runs every test and adds its outcome to the totals.
 pub(super) fn run(for_tests: &[&str], totals: &mut Totals) -> Result<()> {
-    show(cargo(EVERYTHING), for_tests, totals)
+    show(cargo(EVERYTHING), for_tests, &[], totals)
 }
 
 /// Runs what [`run`] has ignored: what takes long, and what cannot be run, which fails and says why.
-pub(super) fn run_ignored(for_tests: &[&str], totals: &mut Totals) -> Result<()> {
+pub(super) fn run_ignored(for_tests: &[&str], operations: Option<u64>, totals: &mut Totals) -> Result<()> {
     let mut command = cargo(EVERYTHING);
     command.arg("--tests"); // No examples in the documentation: each would be compiled to find nothing.
     let words: Vec<&str> = ["--ignored"].iter().chain(for_tests).copied().collect();
     let mut ignored = Totals::default();
-    let outcome = show(command, &words, &mut ignored);
+    let bounds: Vec<(&str, u64)> = operations.map_or_else(Vec::new, |operations| {
+        vec![
+            ("CONFORMANCE_OPERATIONS", operations),
+            ("CONFORMANCE_ROUNDS", operations.div_ceil(100)),
+        ]
+    });
+    let outcome = show(command, &words, &bounds, &mut ignored);
     totals.catch_up(ignored);
     outcome
 }
 
 /// Runs test programs, shows cargo's output as it comes and adds their summary lines to the totals.
-fn show(mut command: Command, for_tests: &[&str], totals: &mut Totals) -> Result<()> {
+fn show(mut command: Command, for_tests: &[&str], bounds: &[(&str, u64)], totals: &mut Totals) -> Result<()> {
     if stdout().is_terminal() {
         command.arg("--color=always");
     }
     command.arg("--").args(for_tests);
     without_settings(&mut command);
+    for (name, bound) in bounds {
+        command.env(name, bound.to_string());
+    }
     println!("{}", describe(&command));
 
     // One pipe for both streams: cargo names a test program on one, and the program answers on the other.

@@ -11,10 +11,10 @@ use crate::case::{Failure, Verdict, ensure, ensure_eq};
 use crate::context::Ctx;
 
 /// After so many polls without an end the rest is taken to be alike.
-const MOST_POLLS: usize = 64;
+pub(super) const MOST_POLLS: usize = 64;
 
 /// Runs `call` dropped after 0, 1, 2, … polls until it ends by itself, and `check` after each.
-async fn at_every_poll<R, C, K>(
+pub(super) async fn at_every_poll<R, C, K>(
     mut call: impl FnMut(usize) -> C,
     mut check: impl FnMut(usize, Option<Result<R>>) -> K,
 ) -> Verdict
@@ -35,7 +35,7 @@ where
 }
 
 /// Checks that one thing is as it was before or after the call, and that looking does not wait for something never given back.
-async fn one_of<T, F>(allowed: &[T], look: impl FnOnce() -> F + Send) -> Verdict
+pub(super) async fn one_of<T, F>(allowed: &[T], look: impl FnOnce() -> F + Send) -> Verdict
 where
     T: PartialEq + std::fmt::Debug + Send + Sync,
     F: Future<Output = Result<T>> + Send,
@@ -53,7 +53,7 @@ where
 
 /// As [`one_of`], for what is looked at in several steps: a dropped call may take effect between two of them, so it is looked at
 /// again for a while.
-async fn settles_to_one_of<T, F>(allowed: &[T], mut look: impl FnMut() -> F + Send) -> Verdict
+pub(super) async fn settles_to_one_of<T, F>(allowed: &[T], mut look: impl FnMut() -> F + Send) -> Verdict
 where
     T: PartialEq + std::fmt::Debug + Send + Sync,
     F: Future<Output = Result<T>> + Send,
@@ -134,7 +134,7 @@ pub(super) async fn cancel_objects_at_every_poll(ctx: &Ctx) -> Verdict {
 }
 
 /// The handle works after all that, and nothing strange is listed.
-async fn goes_on(ctx: &Ctx) -> Verdict {
+pub(super) async fn goes_on(ctx: &Ctx) -> Verdict {
     use futures::TryStreamExt;
     let objects = ctx.storage().objects();
     objects.write("after", "x").await?;
@@ -215,7 +215,7 @@ pub(super) async fn cancel_upload_at_every_poll(ctx: &Ctx) -> Verdict {
 
 type Numbers = BTreeMap<String, i64>;
 
-fn numbers(n: i64) -> Numbers {
+pub(super) fn numbers(n: i64) -> Numbers {
     BTreeMap::from([("n".to_owned(), n)])
 }
 

@@ -5,9 +5,9 @@ use storage_core::{AccessKind, Index, Query};
 
 use super::compare_with_reference;
 use crate::case::{Verdict, ensure_eq};
-use crate::cases::reference::{Condition, Operator, Order, scalar, value};
 use crate::cases::sample::{documents, ids, load};
 use crate::context::Ctx;
+use crate::reference::{Condition, Operator, Order, scalar, value};
 
 pub(super) async fn arrays_match_by_element(ctx: &Ctx) -> Verdict {
     let things = documents(ctx.storage(), "things");

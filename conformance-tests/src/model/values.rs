@@ -1,15 +1,12 @@
 //! Random documents and conditions: few values, so that they meet, with names and bytes that mean something to some engine.
 
-use storage_core::bson::{Binary, Bson, DateTime, RawDocumentBuf, doc, oid::ObjectId, spec::BinarySubtype};
-use storage_core::{Comparison, Filter, Result, encode_bson, malformed};
+use storage_core::bson::{Binary, Bson, DateTime, Document, doc, oid::ObjectId, spec::BinarySubtype};
 
 use crate::random::Random;
+use crate::reference::{Condition, OPERATORS, Operator, compare};
 
-/// The ids of documents.
-pub(super) const IDS: [&str; 10] = ["a", "b", "B", "é", "z", "10", "9", "x/y", "%", "'"];
-
-/// The fields of documents that hold one value.
-const FIELDS: [&str; 5] = ["a", "b", "c", "$d.e", "%"];
+/// The fields of documents that hold one value, in byte order, as JSON keeps them.
+const FIELDS: [&str; 5] = ["$d.e", "%", "a", "b", "c"];
 
 /// The paths of conditions, as [`FieldPath`](storage_core::FieldPath) writes them.
 const PATHS: [&str; 11] = [
@@ -62,74 +59,60 @@ fn value(random: &mut Random) -> Bson {
 }
 
 /// The fields of a document, now and then with an array where a single-valued index would refuse it.
-pub(super) fn body(random: &mut Random) -> Result<RawDocumentBuf> {
+pub(super) fn body(random: &mut Random) -> Document {
     let mut body = doc! {};
     for field in FIELDS {
         if random.below(5) > 0 {
             body.insert(field, value(random));
         }
     }
-    if random.below(3) > 0 {
-        body.insert("inner", doc! { "x": value(random), "": value(random) });
+    if random.below(30) == 0 {
+        body.insert("a", Bson::Array(vec![Bson::Int64(1)]));
+    }
+    match random.below(30) {
+        0 => _ = body.insert("inner", Bson::Array(vec![doc! { "x": 1_i64 }.into()])),
+        1..20 => _ = body.insert("inner", doc! { "": value(random), "x": value(random) }),
+        _ => {}
     }
     if random.below(3) > 0 {
         let length = random.below(4);
         body.insert("tags", Bson::Array((0..length).map(|_| value(random)).collect()));
     }
-    if random.below(30) == 0 {
-        body.insert("a", Bson::Array(vec![Bson::Int64(1)]));
-    }
-    if random.below(30) == 0 {
-        body.insert("inner", Bson::Array(vec![doc! { "x": 1_i64 }.into()]));
-    }
-    storage_core::value::canonical(RawDocumentBuf::try_from(&body).map_err(malformed)?)
+    let mut sorted: Vec<(String, Bson)> = body.into_iter().collect();
+    sorted.sort_by(|(one, _), (other, _)| one.cmp(other));
+    sorted.into_iter().collect()
 }
 
 /// A condition up to so many levels deep.
-pub(super) fn filter(random: &mut Random, depth: usize) -> Filter {
-    let field = text(random, &PATHS).as_str().into();
+pub(super) fn condition(random: &mut Random, depth: usize) -> Condition<String> {
+    let field = text(random, &PATHS);
+    let inner = |random: &mut Random| Box::new(condition(random, depth.saturating_sub(1)));
     match random.below(if depth == 0 { 7 } else { 11 }) {
-        0 => Filter::All,
-        1 => Filter::In {
-            field,
-            values: values(random),
-        },
-        2 => Filter::Prefix {
-            field,
-            prefix: text(random, &["", "a", "é"]),
-        },
+        0 | 1 => Condition::In(field, values(random)),
+        2 => Condition::Prefix(field, text(random, &["", "a", "é"])),
         3 | 4 => {
             let value = value(random);
-            let mut comparisons = vec![Comparison::Eq, Comparison::Eq, Comparison::Ne];
             // A range over a document is refused above all backends.
-            if value.as_document().is_none() {
-                comparisons.extend([Comparison::Lt, Comparison::Le, Comparison::Gt, Comparison::Ge]);
-            }
-            Filter::Compare {
-                field,
-                comparison: *random.pick(&comparisons),
-                value,
-            }
+            let operator = match value.as_document() {
+                Some(_) => *random.pick(&[Operator::Eq, Operator::Ne]),
+                None if random.below(3) == 0 => Operator::Eq,
+                None => *random.pick(&OPERATORS),
+            };
+            Condition::Compare(field, operator, value)
         }
-        5 => Filter::Exists {
-            field,
-            exists: random.below(2) == 0,
-        },
-        6 => Filter::NotIn {
-            field,
-            values: values(random),
-        },
-        7 => Filter::Not(Box::new(filter(random, depth - 1))),
-        8 => filter(random, depth - 1).or(filter(random, depth - 1)),
-        _ => filter(random, depth - 1).and(filter(random, depth - 1)),
+        5 => Condition::Exists(field, random.below(2) == 0),
+        6 => Condition::NotIn(field, values(random)),
+        7 => Condition::Not(inner(random)),
+        8 => Condition::Or(inner(random), inner(random)),
+        _ => Condition::And(inner(random), inner(random)),
     }
 }
 
-/// A list as `Storage` hands it over: in order, without duplicates.
+/// A list without duplicates.
 fn values(random: &mut Random) -> Vec<Bson> {
     let count = random.below(4);
     let mut values: Vec<_> = (0..count).map(|_| value(random)).collect();
-    values.sort_by_cached_key(encode_bson);
-    values.dedup_by_key(|value| encode_bson(value));
+    values.sort_by(compare);
+    values.dedup_by(|one, other| compare(one, other).is_eq());
     values
 }
