@@ -8,6 +8,7 @@ use futures::future::BoxFuture;
 use storage_core::{Capability, Error};
 
 use crate::context::Ctx;
+use crate::facility::Facility;
 
 /// One law of the contract and how it is checked.
 #[non_exhaustive]
@@ -18,6 +19,8 @@ pub struct Case {
     pub since: &'static str,
     /// What must be declared for it; where something is not, its refusal is checked instead.
     pub capabilities: &'static [Capability],
+    /// What the harness must offer for it; where it does not, the case is reported as not available.
+    pub facility: Option<Facility>,
     /// How often it is worth running.
     pub tier: Tier,
     /// After this long it counts as failed.
@@ -199,7 +202,7 @@ pub(crate) fn check_kind<R: fmt::Debug>(
 }
 
 /// Registers the cases of a file: `cases! { group: tier [Capabilities] name = "what it proves"; … }`, where a case that needs longer
-/// than its tier says so with `tier [..] name timeout 300 = …` in seconds. Also defines the macro `group!` that
+/// than its tier says so with `tier [..] name timeout 300 = …` in seconds, and one that needs a facility with `tier [..] name from Raw = …`. Also defines the macro `group!` that
 /// [`suite!`](crate::suite) calls to make a test of each.
 macro_rules! cases {
     ($($input:tt)+) => {
@@ -210,7 +213,7 @@ macro_rules! cases {
 /// `$d` is a dollar sign, for the inner macro.
 macro_rules! cases_with {
     (($d:tt) $group:ident:
-        $($tier:ident [$($capability:ident),*] $name:ident $(timeout $seconds:literal)? = $proves:literal;)+) => {
+        $($tier:ident [$($capability:ident),*] $name:ident $(timeout $seconds:literal)? $(from $facility:ident)? = $proves:literal;)+) => {
         pub(crate) const CASES: &[$crate::case::Case] = &[$(
             $crate::case::Case {
                 id: {
@@ -223,6 +226,7 @@ macro_rules! cases_with {
                 },
                 since: "0.1.0",
                 capabilities: &[$(storage_core::Capability::$capability),*],
+                facility: $crate::case::first(&[$($crate::facility::Facility::$facility)?]),
                 tier: $crate::case::$tier,
                 timeout: $crate::case::timeout($crate::case::$tier, &[$($seconds)?]),
                 proves: $proves,
@@ -262,6 +266,14 @@ mod tiers {
     pub(crate) const deep: Tier = Tier::Deep;
 }
 pub(crate) use tiers::*;
+
+/// The facility a case needs, if any.
+pub(crate) const fn first(facilities: &[Facility]) -> Option<Facility> {
+    match facilities {
+        [] => None,
+        [facility, ..] => Some(*facility),
+    }
+}
 
 /// The time a case has: its own, or its tier's.
 pub(crate) const fn timeout(tier: Tier, own_seconds: &[u64]) -> Duration {

@@ -13,6 +13,7 @@ mod document_values;
 mod documents;
 mod errors;
 mod expiry;
+mod failures;
 mod fence;
 mod harness;
 mod index;
@@ -27,7 +28,9 @@ mod model;
 mod names;
 mod objects;
 mod pages;
+mod processes;
 mod query;
+mod raw;
 pub(crate) mod sample;
 mod unique;
 mod uploads;
@@ -65,4 +68,8 @@ groups! { ($) suite:
     unique
     uploads
     watch
+    ; of facilities:
+    failures
+    processes
+    raw
 }

@@ -1,6 +1,7 @@
 //! The catalogue of cases as a document, written from the registry.
 
 use crate::case::Case;
+use crate::facility::Facility;
 use crate::struck::struck;
 use crate::suite::Suite;
 
@@ -41,6 +42,7 @@ fn row(case: &Case) -> String {
         .capabilities
         .iter()
         .map(|capability| capability.as_str())
+        .chain(case.facility.map(Facility::as_str))
         .collect();
     let proves = case.proves.replace('|', "\\|");
     format!(

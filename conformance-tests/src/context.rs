@@ -7,6 +7,7 @@ use futures::future::{BoxFuture, join_all};
 use storage_core::{Capability, Declaration, Result, Storage, StorageAdapter};
 
 use crate::clock::TestClock;
+use crate::facility::Failing;
 use crate::faulty::{Fault, Faulty};
 use crate::harness::{Harness, Place};
 use crate::plan::Settings;
@@ -146,6 +147,13 @@ impl Ctx {
 
     pub(crate) fn take_advisories(&self) -> Vec<String> {
         std::mem::take(&mut *self.lock(&self.advisories))
+    }
+
+    /// One more client of the place, whose medium goes wrong at call `at`.
+    pub(crate) async fn failing(&self, at: usize, fault: Fault) -> Result<Option<(Storage, Arc<Faulty>)>> {
+        let failing = self.harness.open_failing(&self.place, at, fault).await?;
+        Ok(failing
+            .map(|Failing { adapter, medium }| (Storage::with_clock(adapter, self.clock.clone()), medium)))
     }
 
     pub(crate) fn harness(&self) -> &dyn Harness {

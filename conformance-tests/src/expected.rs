@@ -8,6 +8,7 @@ use std::sync::Arc;
 use storage_core::Declaration;
 
 use crate::context::Ctx;
+use crate::facility::Facility;
 use crate::harness::{Harness, Waiver};
 use crate::plan::Plan;
 use crate::suite::Suite;
@@ -15,8 +16,8 @@ use crate::suite::Suite;
 /// Set to write the list instead of comparing it.
 const UPDATE: &str = "UPDATE_EXPECTED";
 
-/// Compares the list at `path` with what this harness's adapter is asked: every case of the suite, and whether it runs, is refused
-/// or is waived. `UPDATE_EXPECTED=1` writes it. The body of the test [`expected!`](crate::expected!) makes.
+/// Compares the list at `path` with what this harness's adapter is asked: every case of the suite, and whether it runs, is refused,
+/// is waived or needs what the harness does not offer. `UPDATE_EXPECTED=1` writes it. The body of the test [`expected!`](crate::expected!) makes.
 ///
 /// # Panics
 /// When they differ, with the lines that do.
@@ -24,7 +25,7 @@ pub async fn check_expected(harness: impl Harness, suite: Suite, path: &Path) {
     let harness: Arc<dyn Harness> = Arc::new(harness);
     let ctx = Ctx::open(Arc::clone(&harness), Plan::new().settings()).await;
     let ctx = ctx.unwrap_or_else(|error| panic!("the harness cannot open a place: failed to {error}"));
-    let list = expected(suite, ctx.declaration(), harness.waivers());
+    let list = expected(suite, ctx.declaration(), harness.waivers(), harness.facilities());
     if let Err(error) = ctx.clean_up().await {
         panic!("the harness cannot clean up: failed to {error}");
     }
@@ -42,7 +43,7 @@ pub async fn check_expected(harness: impl Harness, suite: Suite, path: &Path) {
 }
 
 /// A line for each case.
-fn expected(suite: Suite, declaration: &Declaration, waivers: &[Waiver]) -> String {
+fn expected(suite: Suite, declaration: &Declaration, waivers: &[Waiver], facilities: &[Facility]) -> String {
     let mut text = String::new();
     for case in suite.cases() {
         let absent: Vec<&str> = case
@@ -53,6 +54,8 @@ fn expected(suite: Suite, declaration: &Declaration, waivers: &[Waiver]) -> Stri
             .collect();
         let expectation = if waivers.iter().any(|waiver| waiver.case == case.id) {
             "waived".to_owned()
+        } else if let Some(facility) = case.facility.filter(|facility| !facilities.contains(facility)) {
+            format!("not available: {facility}")
         } else if absent.is_empty() {
             "runs".to_owned()
         } else {
@@ -95,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_case_that_is_lost_or_refused_from_now_on_is_seen() {
-        let now = expected(Suite::Adapter, &Declaration::new("mine"), &[]);
+        let now = expected(Suite::Adapter, &Declaration::new("mine"), &[], &[]);
         assert!(now.contains("objects.put-get-roundtrip smoke runs\n"), "{now}");
         assert!(now.contains("refused: atomic-batch\n"), "{now}");
         assert_eq!(difference(&now, &now), None);
@@ -110,7 +113,7 @@ mod tests {
             issue: "#1",
             expires: "2999-01-01",
         };
-        let waived = expected(Suite::Adapter, &Declaration::new("mine"), &[waiver]);
+        let waived = expected(Suite::Adapter, &Declaration::new("mine"), &[waiver], &[]);
         assert!(waived.contains("objects.put-get-roundtrip smoke waived\n"));
     }
 }

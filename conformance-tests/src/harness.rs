@@ -6,6 +6,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use storage_core::{Result, StorageAdapter};
 
+use crate::facility::{Facility, Failing, RawFiles};
+use crate::faulty::Fault;
+use crate::processes::Lane;
+
 /// How the suite opens the adapter under test.
 #[async_trait]
 pub trait Harness: Send + Sync + 'static {
@@ -35,6 +39,29 @@ pub trait Harness: Send + Sync + 'static {
         &[]
     }
 
+    /// The files in which a place is kept, where it is kept in files nobody else writes to: [`Facility::Raw`].
+    fn raw(&self, _place: &Place) -> Option<RawFiles> {
+        None
+    }
+
+    /// One more client of the place, on a medium that goes wrong at call `at` of this client: [`Facility::Failures`].
+    ///
+    /// # Errors
+    /// Whatever the adapter says.
+    async fn open_failing(&self, _place: &Place, _at: usize, _fault: Fault) -> Result<Option<Failing>> {
+        Ok(None)
+    }
+
+    /// A test of this program that other processes run, by calling [`Lane::child`]: [`Facility::Processes`].
+    fn lane(&self) -> Option<Lane> {
+        None
+    }
+
+    /// What it offers beyond opening places. Cases that need anything else are reported as not available.
+    fn facilities(&self) -> &[Facility] {
+        &[]
+    }
+
     /// How many times as long as usual a case may take before it is given up: more than 1 where every call goes to a slow server.
     fn patience(&self) -> u32 {
         1
@@ -61,6 +88,22 @@ impl<H: Harness + ?Sized> Harness for Arc<H> {
 
     fn secrets(&self) -> &[String] {
         (**self).secrets()
+    }
+
+    fn raw(&self, place: &Place) -> Option<RawFiles> {
+        (**self).raw(place)
+    }
+
+    async fn open_failing(&self, place: &Place, at: usize, fault: Fault) -> Result<Option<Failing>> {
+        (**self).open_failing(place, at, fault).await
+    }
+
+    fn lane(&self) -> Option<Lane> {
+        (**self).lane()
+    }
+
+    fn facilities(&self) -> &[Facility] {
+        (**self).facilities()
     }
 
     fn patience(&self) -> u32 {

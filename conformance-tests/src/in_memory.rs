@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use storage_core::{Result, StorageAdapter};
 
+use crate::facility::{Facility, Failing};
+use crate::faulty::Fault;
 use crate::harness::{Harness, Label, Place};
 
 /// One medium in memory for each place; `open` puts an adapter on a clone of it. Clones of the medium must share their data.
@@ -23,6 +25,7 @@ pub struct InMemory<M, F> {
     adapter: F,
     places: Mutex<HashMap<Place, M>>,
     secrets: Vec<String>,
+    failing: Option<fn(M, usize, Fault) -> Failing>,
 }
 
 impl<M, F> InMemory<M, F>
@@ -37,7 +40,21 @@ where
             adapter,
             places: Mutex::default(),
             secrets: Vec::new(),
+            failing: None,
         }
+    }
+
+    /// Puts the adapter on a medium that goes wrong at a given call: [`Facility::Failures`].
+    #[must_use]
+    pub fn with_failures(mut self, failing: fn(M, usize, Fault) -> Failing) -> Self {
+        self.failing = Some(failing);
+        self
+    }
+
+    /// The medium of a place.
+    fn medium(&self, place: &Place) -> M {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        places.entry(place.clone()).or_default().clone()
     }
 
     /// Names a secret the adapters are given, such as a key, which must show nowhere.
@@ -59,14 +76,19 @@ where
     }
 
     async fn open(&self, place: &Place) -> Result<Arc<dyn StorageAdapter>> {
-        let medium = self
-            .places
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .entry(place.clone())
-            .or_default()
-            .clone();
-        Ok((self.adapter)(medium))
+        Ok((self.adapter)(self.medium(place)))
+    }
+
+    async fn open_failing(&self, place: &Place, at: usize, fault: Fault) -> Result<Option<Failing>> {
+        Ok(self.failing.map(|failing| failing(self.medium(place), at, fault)))
+    }
+
+    fn facilities(&self) -> &[Facility] {
+        if self.failing.is_some() {
+            &[Facility::Failures]
+        } else {
+            &[]
+        }
     }
 
     async fn wipe(&self, place: &Place) -> Result<()> {

@@ -46,11 +46,37 @@ pub type Opening = Pin<Box<dyn Future<Output = Result<Arc<dyn StorageAdapter>>> 
 /// Says to a child where it is to work: a number and the directory, one a line.
 const CHILD: &str = "CONFORMANCE_CHILD";
 
+/// Says to a child which lane it is part of, and how often it goes round.
+const WORK: &str = "CONFORMANCE_LANE";
+const ROUNDS: &str = "CONFORMANCE_ROUNDS";
+
 /// One test that runs in several processes.
 #[derive(Debug, Clone, Copy)]
 pub struct Lane {
     test: &'static str,
     open: fn(PathBuf) -> Opening,
+    work: Work,
+    rounds: u64,
+}
+
+/// What the processes of a lane do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Work {
+    Hammer,
+    Histories,
+    Kill,
+}
+
+impl Work {
+    const ALL: [Self; 3] = [Self::Hammer, Self::Histories, Self::Kill];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hammer => "hammer",
+            Self::Histories => "histories",
+            Self::Kill => "kill",
+        }
+    }
 }
 
 /// What a child was started for.
@@ -62,12 +88,44 @@ struct Role {
 impl Lane {
     /// The lane of the test of this name, with its modules, which a child runs again; `open` opens a directory.
     pub const fn new(test: &'static str, open: fn(PathBuf) -> Opening) -> Self {
-        Self { test, open }
+        Self {
+            test,
+            open,
+            work: Work::Kill,
+            rounds: 0,
+        }
+    }
+
+    /// What a process does that a case of the suite started; in every other process it does nothing. The test that calls it is
+    /// ignored unless asked for, and given to the suite by [`Harness::lane`](crate::Harness::lane):
+    ///
+    /// ```no_run
+    /// # use conformance_tests::processes::{Lane, Opening};
+    /// # fn open(directory: std::path::PathBuf) -> Opening { unimplemented!() }
+    /// const LANE: Lane = Lane::new("child_of_the_suite", open);
+    ///
+    /// #[test]
+    /// #[ignore = "a case of the suite starts it"]
+    /// fn child_of_the_suite() {
+    ///     LANE.child();
+    /// }
+    /// ```
+    pub fn child(self) {
+        let work = std::env::var(WORK).ok();
+        let work = Work::ALL
+            .into_iter()
+            .find(|known| work.as_deref() == Some(known.as_str()));
+        match work {
+            Some(Work::Hammer) => self.hammer(0),
+            Some(Work::Histories) => self.histories(0),
+            Some(Work::Kill) => self.kill(0),
+            None => {}
+        }
     }
 
     /// How many rounds there are, unless `CONFORMANCE_ROUNDS` says otherwise.
     fn rounds(usual: u64) -> u64 {
-        std::env::var("CONFORMANCE_ROUNDS")
+        std::env::var(ROUNDS)
             .ok()
             .and_then(|rounds| rounds.parse().ok())
             .unwrap_or(usual)
@@ -79,7 +137,15 @@ impl Lane {
 
     fn spawn(&self, directory: &Path, number: u64) -> std::io::Result<Child> {
         Command::new(std::env::current_exe()?)
-            .args([self.test, "--exact", "--nocapture", "--test-threads=1"])
+            .args([
+                self.test,
+                "--exact",
+                "--include-ignored",
+                "--nocapture",
+                "--test-threads=1",
+            ])
+            .env(WORK, self.work.as_str())
+            .env(ROUNDS, self.rounds.to_string())
             .env(CHILD, format!("{number}\n{}", directory.display()))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -73,6 +73,11 @@ pub enum Outcome {
         /// What is not declared.
         capabilities: Vec<String>,
     },
+    /// The harness does not offer what the case needs, so nothing is known. It is no pass.
+    Unavailable {
+        /// What it does not offer.
+        facility: String,
+    },
     /// The law does not hold.
     Fail {
         /// What was seen.
@@ -110,9 +115,12 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Whether it is as it should be.
+    /// Whether it is as it should be, or cannot be known with this harness.
     pub const fn is_success(&self) -> bool {
-        matches!(self, Self::Pass | Self::Refused { .. } | Self::Waived { .. })
+        matches!(
+            self,
+            Self::Pass | Self::Refused { .. } | Self::Waived { .. } | Self::Unavailable { .. }
+        )
     }
 
     /// Its name in reports.
@@ -120,6 +128,7 @@ impl Outcome {
         match self {
             Self::Pass => "pass",
             Self::Refused { .. } => "refused",
+            Self::Unavailable { .. } => "unavailable",
             Self::Fail { .. } => "fail",
             Self::Waived { .. } => "waived",
             Self::UnexpectedPass { .. } => "unexpected-pass",
@@ -134,6 +143,7 @@ impl Outcome {
         match self {
             Self::Pass => String::new(),
             Self::Refused { capabilities } => format!("not declared: {}", capabilities.join(", ")),
+            Self::Unavailable { facility } => format!("the harness does not offer {facility}"),
             Self::Fail { message } | Self::Inconclusive { message } | Self::HarnessError { message } => {
                 message.clone()
             }

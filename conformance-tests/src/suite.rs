@@ -89,9 +89,9 @@ impl fmt::Display for Suite {
 /// Makes one suite of groups of cases, and a macro that makes a test of each: `groups! { ($) suite: first second }`. `$d` is a dollar
 /// sign, for the inner macro.
 macro_rules! groups {
-    (($d:tt) $suite:ident: $($group:ident)*) => {
+    (($d:tt) $suite:ident: $($group:ident)* $(; of facilities: $($facility:ident)*)?) => {
         /// Every group's cases.
-        pub(crate) static GROUPS: &[&[$crate::case::Case]] = &[$($group::CASES),*];
+        pub(crate) static GROUPS: &[&[$crate::case::Case]] = &[$($group::CASES,)* $($($facility::CASES),*)?];
 
         /// Makes a test of every case of a suite: `conformance_tests::suite!(MyHarness::new());`.
         ///

@@ -1,11 +1,11 @@
-//! What the contract has, the suite asks for: every operation given up, every limit tried. What is added to the contract without a case
-//! fails here.
+//! What the contract has, the suite asks for: every operation given up, every limit tried; and what the design named is a case, or was
+//! struck for a reason. What is added to the contract without a case fails here.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 use std::collections::BTreeSet;
 
-use conformance_tests::Suite;
+use conformance_tests::{Suite, struck};
 use storage_core::{Memory, StorageBackend};
 
 /// Each operation of the contract, and the case that drops it at every poll.
@@ -110,5 +110,51 @@ fn every_limit_is_tried_at_its_end_and_beyond() {
     assert_eq!(limits, listed, "left: the declaration, right: what is tried");
     for (_, case) in TRIED {
         assert_is_case(case);
+    }
+}
+
+/// Each name of the design's catalogue and the case that came of it, or `struck`.
+const DESIGN: &str = include_str!("design.txt");
+
+/// The twin of every capability, which stands for a case wherever one is not declared.
+const TWIN: &str = "declaration.absent-is-refused";
+
+#[test]
+fn every_name_of_the_design_is_a_case_or_was_struck() {
+    assert_eq!(DESIGN.lines().count(), 207);
+    let is_struck = |name: &str| struck().iter().any(|struck| struck.name == name);
+    for line in DESIGN.lines() {
+        let (name, case) = line.split_once(' ').unwrap();
+        match case {
+            "struck" => assert!(is_struck(name), "{name} is nowhere"),
+            TWIN => {}
+            case => {
+                assert_is_case(case);
+                assert!(!is_struck(name), "{name} is {case}, and struck too");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_test_that_a_reason_names_is_there() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    for struck in struck() {
+        for quoted in struck.why.split('`').skip(1).step_by(2) {
+            let Some((file, test)) = quoted.split_once("::") else {
+                if quoted.contains('/') {
+                    assert!(std::path::Path::new(root).join(quoted).exists(), "{quoted}");
+                } else {
+                    assert_is_case(quoted);
+                }
+                continue;
+            };
+            let text = std::fs::read_to_string(format!("{root}/{file}")).unwrap_or_default();
+            assert!(
+                text.contains(&format!("fn {test}(")),
+                "{}: there is no {quoted}",
+                struck.name
+            );
+        }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use conformance_tests::InMemory;
-use storage_core::{MemoryBackend, Overlay};
+use conformance_tests::{Failing, Faulty, InMemory};
+use storage_core::{Memory, MemoryBackend, Overlay};
 
 conformance_tests::suite!(InMemory::new("overlay", |backend: MemoryBackend| {
     Arc::new(Overlay::new(backend))
@@ -14,3 +14,21 @@ conformance_tests::expected!(
     ))),
     "tests/overlay.txt"
 );
+
+/// The overlay on a medium that fails.
+mod failing {
+    use super::*;
+
+    fn harness() -> impl conformance_tests::Harness {
+        let overlay = InMemory::new("overlay", |memory: Memory| Arc::new(Overlay::new(memory)));
+        overlay.with_failures(|memory, at, fault| {
+            let medium = Arc::new(Faulty::new(Arc::new(memory), at, fault));
+            Failing {
+                adapter: Arc::new(Overlay::from_arc(Arc::clone(&medium))),
+                medium,
+            }
+        })
+    }
+
+    conformance_tests::failures!(harness());
+}

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use storage_core::{ErrorKind, Index, Query, Result, Storage};
 
-use super::{Lane, Role, block_on, fresh_directory};
+use super::{Lane, Role, Work, block_on, fresh_directory};
 
 const COUNTER: &str = "hammered/counter";
 const BLOB: &str = "hammered/blob.bin";
@@ -25,8 +25,9 @@ impl Lane {
     ///
     /// # Panics
     /// When an update is lost, a read is torn, or an entry is missing, doubled or out of order.
-    pub fn hammer(self, rounds: u64) {
-        let rounds = Self::rounds(rounds);
+    pub fn hammer(mut self, rounds: u64) {
+        (self.work, self.rounds) = (Work::Hammer, Self::rounds(rounds));
+        let rounds = self.rounds;
         if let Some(role) = Role::of_this_process() {
             let hammered = block_on(async {
                 let storage = self.open(&role.directory).await?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Lane, Role, block_on, fresh_directory, said_by, say};
+use super::{Lane, Role, Work, block_on, fresh_directory, said_by, say};
 use crate::history::{self, Action, Operation};
 use crate::random::Random;
 use crate::register::{Client, Known, Medium, Registers};
@@ -35,13 +35,14 @@ impl Lane {
     ///
     /// # Panics
     /// When a history has no order, or cannot be decided.
-    pub fn histories(self, rounds: u64) {
+    pub fn histories(mut self, rounds: u64) {
+        (self.work, self.rounds) = (Work::Histories, Self::rounds(rounds));
+        let rounds = self.rounds;
         if let Some(role) = Role::of_this_process() {
             block_on(self.operate(&role));
             // Not by returning: a test that is to panic would call that a failure.
             std::process::exit(0);
         }
-        let rounds = Self::rounds(rounds);
         let directory = fresh_directory(self.test);
         let (mut operations, mut unknown) = (0, 0);
         for round in 0..rounds {

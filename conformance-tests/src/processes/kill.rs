@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use storage_core::{Index, Query, Result, Storage};
 
 use super::work::{self, COLLECTION, ENTRIES, INDEX, LOG, Row, TARGETS};
-use super::{Lane, Role, block_on, fresh_directory, said_by};
+use super::{Lane, Role, Work, block_on, fresh_directory, said_by};
 
 /// Longer than a child takes to come up and write a few hundred times.
 const LONGEST_LIFE: Duration = Duration::from_millis(60);
@@ -27,12 +27,13 @@ impl Lane {
     ///
     /// # Panics
     /// When anything is lost or torn.
-    pub fn kill(self, rounds: u64) {
+    pub fn kill(mut self, rounds: u64) {
+        (self.work, self.rounds) = (Work::Kill, Self::rounds(rounds));
+        let rounds = self.rounds;
         if let Some(role) = Role::of_this_process() {
             let worked = block_on(async { work::work(self.open(&role.directory).await?, role.number).await });
             panic!("the child ended by itself: {worked:?}");
         }
-        let rounds = Self::rounds(rounds);
         let directory = fresh_directory(self.test);
         block_on(async {
             let storage = self.open(directory.path()).await.expect("a fresh place opens");
@@ -63,6 +64,18 @@ impl Lane {
                         .expect("the place can be read after a sweep");
                 }
                 storage.close().await.expect("closes");
+                if round % 10 == 9 {
+                    // What one opening put right stays right.
+                    let again = self
+                        .open(directory.path())
+                        .await
+                        .expect("the place opens once more");
+                    possible
+                        .check(&again)
+                        .await
+                        .expect("the place can be read once more");
+                    again.close().await.expect("closes");
+                }
             });
         }
         println!(

@@ -8,14 +8,14 @@ use super::{Outcome, Report};
 
 impl Report {
     /// The report as JUnit's XML: a test case for each case, its group as the class. What is refused as declared passed, for its
-    /// refusal was checked; what failed as waived is skipped, with the reason.
+    /// refusal was checked; what failed as waived, or needs what the harness does not offer, is skipped, with the reason.
     pub fn to_junit(&self) -> String {
         let mut suite = TestSuite::new(self.title());
         for case in &self.cases {
             let detail = case.outcome.detail();
             let status = match &case.outcome {
                 Outcome::Pass | Outcome::Refused { .. } => TestCaseStatus::success(),
-                Outcome::Waived { .. } => TestCaseStatus::skipped(),
+                Outcome::Waived { .. } | Outcome::Unavailable { .. } => TestCaseStatus::skipped(),
                 Outcome::HarnessError { .. } => TestCaseStatus::non_success(NonSuccessKind::Error),
                 _ => TestCaseStatus::non_success(NonSuccessKind::Failure),
             };

@@ -61,6 +61,7 @@ impl Profile {
         Self::new("expiry", &["expiry"]),
         Self::new("leases and fences", &["lease", "fence"]),
         Self::new("logs", &["log", "log-follow"]),
+        Self::new("crashes and failures", &["failures", "processes", "raw"]),
         Self::new("chunks", &["chunk-"]),
         Self::new("collections", &["entity-", "file-", "migration-", "backup-"]),
         Self::new("kv", &["kv-"]),
@@ -81,7 +82,14 @@ impl Profile {
 
     /// What a run says of it.
     pub fn level(&self, report: &Report) -> Level {
-        let mut cases = report.cases.iter().filter(|case| self.has(&case.id)).peekable();
+        // What the harness could not give was not run.
+        let known = |case: &&CaseReport| !matches!(case.outcome, Outcome::Unavailable { .. });
+        let mut cases = report
+            .cases
+            .iter()
+            .filter(|case| self.has(&case.id))
+            .filter(known)
+            .peekable();
         if cases.peek().is_none() {
             return Level::NotRun;
         }

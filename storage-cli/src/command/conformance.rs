@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand, ValueEnum};
 use conformance_tests::model::{self, Sequence};
-use conformance_tests::{CaseReport, Plan, Report, Suite, Tier};
+use conformance_tests::{CaseReport, Facility, Harness, Plan, Report, Suite, Tier};
 use storage_core::Capability;
 
 use self::harness::UrlHarness;
@@ -38,9 +38,9 @@ pub(crate) struct Conformance {
     /// Write the report into a file too: json=, junit=, md= or text= and its name
     #[arg(long, value_name = "FORM=FILE")]
     report: Vec<ReportFile>,
-    /// A capability that must be declared, such as atomic-batch; without it the run fails
-    #[arg(long, value_name = "CAPABILITY", value_parser = capability)]
-    require: Vec<Capability>,
+    /// A capability that must be declared, such as atomic-batch, or a facility the harness must offer, such as raw; without it the run fails
+    #[arg(long, value_name = "CAPABILITY", value_parser = required)]
+    require: Vec<Required>,
     /// What to hold it to: the contract, or a store on top of it
     #[arg(long, value_parser = suite, default_value = Suite::Adapter.as_str())]
     suite: Suite,
@@ -117,9 +117,13 @@ impl Conformance {
             file.write(&report)?;
         }
         cleaned?;
-        let missing = missing(&report, &self.require);
-        for capability in &missing {
-            eprintln!("required and not declared: {capability}");
+        let missing = self
+            .require
+            .iter()
+            .filter(|required| !required.is_in(&report, &harness));
+        let missing: Vec<&str> = missing.map(Required::as_str).collect();
+        for missing in &missing {
+            eprintln!("required and not there: {missing}");
         }
         if report.is_success() && missing.is_empty() {
             Ok(())
@@ -145,21 +149,40 @@ async fn replay(harness: &UrlHarness, file: &Path, output: &mut Output) -> Resul
     }
 }
 
-/// What is required and not declared.
-fn missing(report: &Report, required: &[Capability]) -> Vec<Capability> {
-    let declared = |capability: &&Capability| {
-        let support = report.capabilities.get(capability.as_str());
-        support.is_some_and(|support| support != "absent")
-    };
-    let missing = required.iter().filter(|capability| !declared(capability));
-    missing.copied().collect()
+/// What may be required: of the adapter, or of the harness.
+#[derive(Debug, Clone, Copy)]
+enum Required {
+    Capability(Capability),
+    Facility(Facility),
 }
 
-fn capability(word: &str) -> std::result::Result<Capability, String> {
-    let found = Capability::ALL.iter().find(|known| known.as_str() == word);
+impl Required {
+    const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Capability(capability) => capability.as_str(),
+            Self::Facility(facility) => facility.as_str(),
+        }
+    }
+
+    fn is_in(self, report: &Report, harness: &UrlHarness) -> bool {
+        match self {
+            Self::Capability(capability) => {
+                let support = report.capabilities.get(capability.as_str());
+                support.is_some_and(|support| support != "absent")
+            }
+            Self::Facility(facility) => harness.facilities().contains(&facility),
+        }
+    }
+}
+
+fn required(word: &str) -> std::result::Result<Required, String> {
+    let capabilities = Capability::ALL.iter().copied().map(Required::Capability);
+    let all = capabilities.chain(Facility::ALL.iter().copied().map(Required::Facility));
+    let all: Vec<Required> = all.collect();
+    let found = all.iter().find(|known| known.as_str() == word);
     found.copied().ok_or_else(|| {
-        let known: Vec<&str> = Capability::ALL.iter().map(|known| known.as_str()).collect();
-        format!("the capabilities are {}", known.join(", "))
+        let known: Vec<&str> = all.iter().map(Required::as_str).collect();
+        format!("what can be required is {}", known.join(", "))
     })
 }
 

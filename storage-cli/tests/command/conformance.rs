@@ -118,7 +118,7 @@ fn what_is_required_must_be_declared() {
     let refused = run("fs:./files");
     assert_eq!(refused.code, 1);
     assert!(
-        refused.err.contains("required and not declared: atomic-batch"),
+        refused.err.contains("required and not there: atomic-batch"),
         "{}",
         refused.err
     );

@@ -1,0 +1,40 @@
+//! Other processes on the same place, some of which are killed.
+
+use crate::case::{Failure, Verdict, cases};
+use crate::context::Ctx;
+use crate::processes::Lane;
+use crate::runner::panic_message;
+
+cases! { processes:
+    standard [Logs, Indexes] kill_9_loses_nothing_acknowledged timeout 600 from Processes =
+        "after a writing process was killed everything it was told is done is there, everything else whole or absent, bytes and index entries in step, and a second opening finds the same";
+    standard [Logs, Indexes, CreateIfAbsent, CompareAndSwap] two_processes_lose_no_update timeout 600 from Processes =
+        "two processes that make and count up one object and one document at once, and append to one log, lose nothing and tear nothing";
+    standard [CreateIfAbsent, CompareAndSwap, Documents] what_three_processes_did_has_an_order timeout 600 from Processes =
+        "what three processes did to the same objects and documents, one of them killed meanwhile, could have happened in one order";
+}
+
+/// Enough to meet each way to die a few times; a test that is to say more starts a lane of its own.
+const KILLS: u64 = 40;
+const ROUNDS: u64 = 50;
+const HISTORIES: u64 = 5;
+
+async fn kill_9_loses_nothing_acknowledged(ctx: &Ctx) -> Verdict {
+    run(ctx, |lane| lane.kill(KILLS)).await
+}
+
+async fn two_processes_lose_no_update(ctx: &Ctx) -> Verdict {
+    run(ctx, |lane| lane.hammer(ROUNDS)).await
+}
+
+async fn what_three_processes_did_has_an_order(ctx: &Ctx) -> Verdict {
+    run(ctx, |lane| lane.histories(HISTORIES)).await
+}
+
+/// A lane waits for its processes, so it has a thread of its own; it panics where something is lost.
+async fn run(ctx: &Ctx, work: impl FnOnce(Lane) + Send + 'static) -> Verdict {
+    let lane = ctx.harness().lane();
+    let lane = lane.ok_or_else(|| Failure::new("the harness offers processes, and gives none"))?;
+    let ended = tokio::task::spawn_blocking(move || work(lane)).await;
+    ended.map_err(|stopped| Failure::new(panic_message(stopped)))
+}
