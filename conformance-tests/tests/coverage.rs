@@ -40,6 +40,7 @@ const GIVEN_UP: &[(&str, &str)] = &[
     ("rebuild_index", "concurrency.cancel-index-at-every-poll"),
     ("stat", "concurrency.cancel-reads-at-every-poll"),
     ("sweep", "concurrency.cancel-sweep-at-every-poll"),
+    ("watch", "watch.giving-up-a-wait-loses-nothing"),
     ("write", "concurrency.cancel-objects-at-every-poll"),
     // Of a writer.
     ("abort", "concurrency.cancel-upload-at-every-poll"),
@@ -157,4 +158,19 @@ fn every_test_that_a_reason_names_is_there() {
             );
         }
     }
+}
+
+#[test]
+fn a_backend_takes_the_suite_up_in_25_lines() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../examples/redb/tests/conformance.rs"
+    );
+    let text = std::fs::read_to_string(path).unwrap();
+    let is_code = |line: &&str| {
+        let line = line.trim();
+        !line.is_empty() && !line.starts_with("//") && !line.starts_with("use ")
+    };
+    let lines = text.lines().filter(is_code).count();
+    assert!(lines <= 25, "{lines} lines");
 }

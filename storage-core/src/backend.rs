@@ -44,8 +44,8 @@ pub trait StorageBackend: Send + Sync + fmt::Debug + 'static {
 
     /// Reads an object, whole or a range. `None` where there is none.
     ///
-    /// A range is cut at the end of the object; one that begins at or after the end is empty, not an error. Where nothing is there,
-    /// no version is asked for in vain: that is `None` too.
+    /// A range is cut at the end of the object; one that begins at or after the end is empty, not an error. Where nothing is there it
+    /// is `None`, whatever version was asked for.
     ///
     /// # Errors
     /// `PreconditionFailed` when `if_version` is not the current one; `NotModified` when `unless_version` is.
