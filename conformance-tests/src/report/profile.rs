@@ -59,6 +59,7 @@ impl Profile {
         Self::new("unique indexes", &["unique"]),
         Self::new("batches", &["batch"]),
         Self::new("expiry", &["expiry"]),
+        Self::new("watching", &["watch"]),
         Self::new("leases and fences", &["lease", "fence"]),
         Self::new("logs", &["log", "log-follow"]),
         Self::new("crashes and failures", &["failures", "processes", "raw"]),
