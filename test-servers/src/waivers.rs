@@ -103,6 +103,7 @@ const fn unique_rs(case: &'static str) -> Waiver {
 const SECANTUS_RS: &[Waiver] = &[
     unique_rs("backup-basics.exchanged-values-come-back"),
     unique_rs("batch.unique-holds-within-a-batch"),
+    unique_rs("model.sequences"),
     unique_rs("unique.key-is-free-again"),
     binaries_rs("query.each-op-each-type-vs-reference"),
     binaries_rs("query.random-queries-vs-reference"),

@@ -84,6 +84,7 @@ pub(super) async fn race_has_one_winner(ctx: &Ctx) -> Verdict {
             1,
             "winners of round {round}"
         );
+        settled(ctx).await;
         for (n, result) in results.iter().enumerate() {
             let own = people
                 .get(format!("own-{n}"))
