@@ -54,7 +54,7 @@ pub async fn chunks_from(
     {
         // Keys are made where nothing is yet, and the database will be something: its file lies among the objects.
         let alone = factory.open_below_layers(&objects).await?;
-        let sealed = layers::over(&factory, alone, Some(&sealing))
+        let sealed = layers::over(&factory, alone, Some(&sealing), &[])
             .await
             .map_err(opening)?;
         sealed.close().await?;
@@ -71,7 +71,7 @@ pub async fn chunks_from(
         }
     };
     let adapter = Arc::new(Composed::new(first, second));
-    let layered = layers::over_for(&factory, adapter, layers.as_ref(), SEARCHED_FIELDS)
+    let layered = layers::over(&factory, adapter, layers.as_ref(), SEARCHED_FIELDS)
         .await
         .map_err(opening)?;
     ChunkStore::open(Storage::from_arc(layered), options).await

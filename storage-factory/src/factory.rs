@@ -279,7 +279,7 @@ impl Factory {
         };
         let composed: Arc<dyn StorageAdapter> = Arc::new(Composed::new(first, second));
         if !first_layers && !second_layers {
-            return layers::over_for(self, composed, over.layers, over.searched).await;
+            return layers::over(self, composed, over.layers, over.searched).await;
         }
         if over.layers.is_none() {
             return Ok(composed);
@@ -300,7 +300,7 @@ impl Factory {
         match own {
             None => Ok((adapter, false)),
             Some(list) => {
-                let layered = layers::over_for(self, adapter, Some(&list), searched).await?;
+                let layered = layers::over(self, adapter, Some(&list), searched).await?;
                 Ok((layered, true))
             }
         }
@@ -319,7 +319,7 @@ impl Factory {
         }
         let adapter = self.known(url.with_secrets(), url.scheme())?.open(bare).await?;
         let layers = over.layers.or(own.as_ref());
-        layers::over_for(self, adapter, layers, over.searched).await
+        layers::over(self, adapter, layers, over.searched).await
     }
 
     fn known(&self, url: &str, scheme: &str) -> Result<&Scheme> {

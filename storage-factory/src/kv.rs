@@ -58,7 +58,7 @@ async fn files(
 ) -> Result<Arc<dyn StorageAdapter>> {
     let url = StorageUrl::from_path("fs", directory);
     let bare = factory.open_below_layers(&url).await?;
-    layers::over_for(factory, bare, layers, SEARCHED_FIELDS).await
+    layers::over(factory, bare, layers, SEARCHED_FIELDS).await
 }
 
 fn opening(error: Error) -> Error {

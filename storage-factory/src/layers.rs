@@ -41,17 +41,9 @@ impl LayerList {
     }
 }
 
-/// Puts layers over an adapter; without a list, makes sure that none is missing.
+/// Puts layers over an adapter; without a list, makes sure that none is missing. A layer that seals documents leaves the fields readable
+/// that the store on top searches for.
 pub(crate) async fn over(
-    factory: &Factory,
-    adapter: Arc<dyn StorageAdapter>,
-    layers: Option<&LayerList>,
-) -> Result<Arc<dyn StorageAdapter>> {
-    over_for(factory, adapter, layers, &[]).await
-}
-
-/// The same for a store that searches for these fields, which a layer that seals documents leaves readable.
-pub(crate) async fn over_for(
     factory: &Factory,
     adapter: Arc<dyn StorageAdapter>,
     layers: Option<&LayerList>,
