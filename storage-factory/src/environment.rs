@@ -164,32 +164,24 @@ pub(crate) fn choose(factory: &Factory, read: impl Fn(&str) -> Result<Option<Str
         .iter()
         .map(|(name, _)| *name)
         .filter(|name| *name != LAYERS && !chosen.decided_by.contains(name));
-    let layers = set
-        .iter()
-        .find(|(name, _)| *name == LAYERS)
-        .map(|(_, text)| read_layers(text));
     Ok(Choice {
         ignored: ignored.collect(),
-        layers: layers.transpose()?,
+        layers: layers(read)?,
         ..chosen
     })
 }
 
 /// The layers these variables name, whatever they say about where the data is.
-#[cfg(any(feature = "chunks", feature = "kv"))]
 pub(crate) fn layers(read: impl Fn(&'static str) -> Result<Option<String>>) -> Result<Option<LayerList>> {
     match read(LAYERS)? {
         Some(text) if text.is_empty() => Err(refused(format!(
             "{LAYERS} is set but empty; unset it or name the layers"
         ))),
-        Some(text) => read_layers(&text).map(Some),
+        Some(text) => LayerList::parse(&text)
+            .and_then(|list| list.check().map(|()| Some(list)))
+            .map_err(|error| error.with_context("variable", LAYERS)),
         None => Ok(None),
     }
-}
-
-fn read_layers(text: &str) -> Result<LayerList> {
-    let list = LayerList::parse(text).and_then(|list| list.check().map(|()| list));
-    list.map_err(|error| error.with_context("variable", LAYERS))
 }
 
 /// The variables that are set.
