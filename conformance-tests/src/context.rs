@@ -150,10 +150,12 @@ impl Ctx {
     }
 
     /// One more client of the place, whose medium goes wrong at call `at`.
-    pub(crate) async fn failing(&self, at: usize, fault: Fault) -> Result<Option<(Storage, Arc<Faulty>)>> {
+    pub(crate) async fn failing(&self, at: usize, fault: Fault) -> Result<Option<(Storage, Failing)>> {
         let failing = self.harness.open_failing(&self.place, at, fault).await?;
-        Ok(failing
-            .map(|Failing { adapter, medium }| (Storage::with_clock(adapter, self.clock.clone()), medium)))
+        Ok(failing.map(|failing| {
+            let adapter = Arc::clone(failing.adapter());
+            (Storage::with_clock(adapter, self.clock.clone()), failing)
+        }))
     }
 
     pub(crate) fn harness(&self) -> &dyn Harness {

@@ -6,6 +6,9 @@
 //! nothing with the adapter for memory but the planner, which says which queries need an index. What is not declared is asked for
 //! now and then, and has to be refused.
 //!
+//! Where a harness has a [`Lane`], [`explore_with_crashes`] also kills processes while they write. What they were told is done must be
+//! there, what they were doing whole or not at all, and the model goes on from whichever is seen.
+//!
 //! The budget is a number of operations, so that a run is the same on a fast machine and on a slow one.
 //!
 //! ```
@@ -23,6 +26,8 @@
 
 mod clock;
 mod corpus;
+mod crashes;
+mod doomed;
 mod generate;
 mod operation;
 mod shrink;
@@ -36,11 +41,14 @@ use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use self::corpus::CORPUS;
+use self::crashes::Crashes;
+pub(crate) use self::doomed::Doomed;
 use self::generate::Generator;
 use self::operation::{Operation, Step};
-use self::subject::Subject;
+use self::subject::{Ground, Subject};
 use crate::case::{Failure, Verdict};
 use crate::harness::Harness;
+use crate::processes::Lane;
 
 /// A sequence is no longer than this; then another begins in an empty place.
 const MOST_STEPS: usize = 300;
@@ -94,6 +102,12 @@ impl Sequence {
         self
     }
 
+    /// Whether processes are killed in it, so that only a harness with a [`Lane`] can play it.
+    pub fn has_crashes(&self) -> bool {
+        let is_crash = |step: &Step| matches!(step.operation, Operation::CrashRestart { .. });
+        self.steps.iter().any(is_crash)
+    }
+
     /// How many steps it has.
     pub const fn len(&self) -> usize {
         self.steps.len()
@@ -110,6 +124,21 @@ impl Sequence {
 /// # Errors
 /// The first difference, with a sequence that shows it and is as short as it could be made.
 pub async fn explore(harness: &dyn Harness, seed: u64, operations: usize) -> Result<(), Box<Broken>> {
+    explored(Ground::Places(harness), seed, operations).await
+}
+
+/// The same in directories of a lane, where one step in 25 is a process that is killed while it writes. Prints a line with the figures.
+///
+/// # Errors
+/// As [`explore`]. What depends on the moment of death need not show again, and is then less short than it could be.
+pub async fn explore_with_crashes(lane: Lane, seed: u64, operations: usize) -> Result<(), Box<Broken>> {
+    let crashes = Crashes::of(lane);
+    explored(Ground::Crashes(&crashes), seed, operations).await?;
+    eprintln!("{crashes}");
+    Ok(())
+}
+
+async fn explored(ground: Ground<'_>, seed: u64, operations: usize) -> Result<(), Box<Broken>> {
     let mut left = operations;
     for number in 0.. {
         if left == 0 {
@@ -118,17 +147,17 @@ pub async fn explore(harness: &dyn Harness, seed: u64, operations: usize) -> Res
         let steps = left.min(MOST_STEPS);
         left -= steps;
         let seed = seed.wrapping_add(number << 32);
-        let Err((failure, played)) = one(harness, seed, steps).await else {
+        let Err((failure, played)) = one(ground, seed, steps).await else {
             continue;
         };
         let found_after = played.len();
         let fails = |steps: Vec<Step>| -> BoxFuture<'_, bool> {
-            Box::pin(async move { play(harness, &steps).await.is_err() })
+            Box::pin(async move { play(ground, &steps).await.is_err() })
         };
         let shortest = shrink::shortest(played, fails).await;
-        let failure = play(harness, &shortest).await.err().unwrap_or(failure);
+        let failure = play(ground, &shortest).await.err().unwrap_or(failure);
         let sequence = Sequence {
-            found: format!("{}, seed {seed}", harness.label().backend),
+            found: format!("{}, seed {seed}", ground.harness().label().backend),
             steps: shortest,
         };
         return Err(Box::new(Broken {
@@ -140,18 +169,28 @@ pub async fn explore(harness: &dyn Harness, seed: u64, operations: usize) -> Res
     Ok(())
 }
 
-/// Plays a sequence in a place of its own.
+/// Plays a sequence in a place of its own: one with crashes in a directory of the harness's lane.
 ///
 /// # Errors
-/// The first difference.
+/// The first difference, or that it has crashes and there is no lane.
 pub async fn replay(harness: &dyn Harness, sequence: &Sequence) -> Verdict {
-    play(harness, &sequence.steps).await
+    if !sequence.has_crashes() {
+        return play(Ground::Places(harness), &sequence.steps).await;
+    }
+    let lane = harness
+        .lane()
+        .ok_or("processes are killed in the sequence, and the harness offers none")?;
+    let crashes = Crashes::of(lane);
+    play(Ground::Crashes(&crashes), &sequence.steps).await
 }
 
-/// Plays every sequence that once found a fault.
-pub(crate) async fn replay_corpus(harness: &dyn Harness) -> Verdict {
+/// Plays every sequence that once found a fault: those in which processes are killed, or those in which none is.
+pub(crate) async fn replay_corpus(harness: &dyn Harness, with_crashes: bool) -> Verdict {
     for (name, json) in CORPUS {
         let sequence = Sequence::from_json(json)?;
+        if sequence.has_crashes() != with_crashes {
+            continue;
+        }
         let verdict = replay(harness, &sequence).await;
         verdict.map_err(|failure| failure.in_context(&format!("corpus/{name}.json")))?;
     }
@@ -179,12 +218,12 @@ pub(crate) fn kept(sequence: &Sequence) -> String {
 }
 
 /// One random sequence, and what was played of it where it fails.
-async fn one(harness: &dyn Harness, seed: u64, steps: usize) -> Result<(), (Failure, Vec<Step>)> {
+async fn one(ground: Ground<'_>, seed: u64, steps: usize) -> Result<(), (Failure, Vec<Step>)> {
     let mut played = Vec::new();
-    let mut subject = Subject::open(harness)
+    let mut subject = Subject::open(ground)
         .await
         .map_err(|failure| (failure, Vec::new()))?;
-    let mut generator = Generator::new(seed, subject.declaration.clone());
+    let mut generator = Generator::new(seed, subject.declaration.clone(), ground.crashes().is_some());
     let mut verdict = Ok(());
     for number in 1..=steps {
         if verdict.is_err() {
@@ -210,8 +249,8 @@ async fn one(harness: &dyn Harness, seed: u64, steps: usize) -> Result<(), (Fail
         .map_err(|failure| (failure, played))
 }
 
-async fn play(harness: &dyn Harness, steps: &[Step]) -> Verdict {
-    let mut subject = Subject::open(harness).await?;
+async fn play(ground: Ground<'_>, steps: &[Step]) -> Verdict {
+    let mut subject = Subject::open(ground).await?;
     let mut verdict = Ok(());
     for (at, step) in steps.iter().enumerate() {
         verdict = subject.step(step).await;
@@ -256,8 +295,9 @@ mod tests {
     #[tokio::test]
     async fn a_sequence_is_the_same_after_it_was_json() {
         let harness = InMemory::new("memory", |memory: Memory| std::sync::Arc::new(memory));
-        let mut subject = Subject::open(&harness).await.expect("memory opens");
-        let mut generator = Generator::new(7, subject.declaration.clone());
+        let subject = Subject::open(Ground::Places(&harness)).await;
+        let mut subject = subject.expect("memory opens");
+        let mut generator = Generator::new(7, subject.declaration.clone(), false);
         let mut steps = Vec::new();
         for _ in 0..400 {
             let step = generator.step(&subject.state);

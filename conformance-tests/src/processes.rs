@@ -24,21 +24,27 @@
 //!     Lane::new("what_three_processes_did_has_an_order", open).histories(20);
 //! }
 //! ```
+//!
+//! A program with arguments of its own, such as a command, is started again by [`Lane::command`].
 
 #![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
 
+mod crash;
 mod hammer;
 mod histories;
 mod kill;
 mod work;
 
+use std::fmt;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::process::{Child, Command, Stdio};
+use std::process::{self, Command, Stdio};
 use std::sync::Arc;
 
 use storage_core::{Result, Storage, StorageAdapter};
+
+pub(crate) use self::crash::Moment;
 
 /// An adapter being opened on a directory.
 pub type Opening = Pin<Box<dyn Future<Output = Result<Arc<dyn StorageAdapter>>> + Send>>;
@@ -51,27 +57,39 @@ const WORK: &str = "CONFORMANCE_LANE";
 const ROUNDS: &str = "CONFORMANCE_ROUNDS";
 
 /// One test that runs in several processes.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone)]
 pub struct Lane {
-    test: &'static str,
-    open: fn(PathBuf) -> Opening,
+    child: Child,
+    open: Arc<dyn Fn(PathBuf) -> Opening + Send + Sync>,
+    within: Option<PathBuf>,
     work: Work,
     rounds: u64,
+}
+
+/// How this program is started again.
+#[derive(Debug, Clone)]
+enum Child {
+    /// As a test program, with the name of the test.
+    Test(&'static str),
+    /// With these arguments.
+    Command(Vec<String>),
 }
 
 /// What the processes of a lane do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Work {
+    Crash,
     Hammer,
     Histories,
     Kill,
 }
 
 impl Work {
-    const ALL: [Self; 3] = [Self::Hammer, Self::Histories, Self::Kill];
+    const ALL: [Self; 4] = [Self::Crash, Self::Hammer, Self::Histories, Self::Kill];
 
     const fn as_str(self) -> &'static str {
         match self {
+            Self::Crash => "crash",
             Self::Hammer => "hammer",
             Self::Histories => "histories",
             Self::Kill => "kill",
@@ -87,10 +105,34 @@ struct Role {
 
 impl Lane {
     /// The lane of the test of this name, with its modules, which a child runs again; `open` opens a directory.
-    pub const fn new(test: &'static str, open: fn(PathBuf) -> Opening) -> Self {
-        Self {
-            test,
+    pub fn new(test: &'static str, open: impl Fn(PathBuf) -> Opening + Send + Sync + 'static) -> Self {
+        Self::of(Child::Test(test), open)
+    }
+
+    /// The lane of a program that is no test: started again with these arguments, it calls [`child`](Self::child), on a thread that
+    /// may block and with a standard output to which nothing else is written.
+    pub fn command(
+        arguments: impl IntoIterator<Item = impl Into<String>>,
+        open: impl Fn(PathBuf) -> Opening + Send + Sync + 'static,
+    ) -> Self {
+        Self::of(
+            Child::Command(arguments.into_iter().map(Into::into).collect()),
             open,
+        )
+    }
+
+    /// Makes its directories in this one, to try the disk that is there, and not where the system has temporary files.
+    #[must_use]
+    pub fn within(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.within = Some(directory.into());
+        self
+    }
+
+    fn of(child: Child, open: impl Fn(PathBuf) -> Opening + Send + Sync + 'static) -> Self {
+        Self {
+            child,
+            open: Arc::new(open),
+            within: None,
             work: Work::Kill,
             rounds: 0,
         }
@@ -102,12 +144,14 @@ impl Lane {
     /// ```no_run
     /// # use conformance_tests::processes::{Lane, Opening};
     /// # fn open(directory: std::path::PathBuf) -> Opening { unimplemented!() }
-    /// const LANE: Lane = Lane::new("child_of_the_suite", open);
+    /// fn lane() -> Lane {
+    ///     Lane::new("child_of_the_suite", open)
+    /// }
     ///
     /// #[test]
     /// #[ignore = "a case of the suite starts it"]
     /// fn child_of_the_suite() {
-    ///     LANE.child();
+    ///     lane().child();
     /// }
     /// ```
     pub fn child(self) {
@@ -116,6 +160,7 @@ impl Lane {
             .into_iter()
             .find(|known| work.as_deref() == Some(known.as_str()));
         match work {
+            Some(Work::Crash) => self.die(),
             Some(Work::Hammer) => self.hammer(0),
             Some(Work::Histories) => self.histories(0),
             Some(Work::Kill) => self.kill(0),
@@ -131,25 +176,66 @@ impl Lane {
             .unwrap_or(usual)
     }
 
-    async fn open(&self, directory: &Path) -> Result<Storage> {
-        Ok(Storage::from_arc((self.open)(directory.to_owned()).await?))
+    /// What it is called in what is printed, and in the names of its directories.
+    pub(crate) fn name(&self) -> &str {
+        match &self.child {
+            Child::Test(test) => test,
+            Child::Command(_) => "conformance-processes",
+        }
     }
 
-    fn spawn(&self, directory: &Path, number: u64) -> std::io::Result<Child> {
-        Command::new(std::env::current_exe()?)
-            .args([
-                self.test,
+    /// An empty directory nobody has, which is removed when it is dropped.
+    pub(crate) fn fresh_directory(&self) -> tempfile::TempDir {
+        let prefix = format!("{}-", self.name());
+        let mut directory = tempfile::Builder::new();
+        let made = match &self.within {
+            Some(within) => directory.prefix(&prefix).tempdir_in(within),
+            None => directory.prefix(&prefix).tempdir(),
+        };
+        made.expect("a temporary directory")
+    }
+
+    /// # Errors
+    /// What opening says.
+    pub(crate) async fn adapter(&self, directory: &Path) -> Result<Arc<dyn StorageAdapter>> {
+        (self.open)(directory.to_owned()).await
+    }
+
+    async fn open(&self, directory: &Path) -> Result<Storage> {
+        Ok(Storage::from_arc(self.adapter(directory).await?))
+    }
+
+    fn spawn(&self, directory: &Path, number: u64) -> std::io::Result<process::Child> {
+        self.command_of(directory, number)?.spawn()
+    }
+
+    fn command_of(&self, directory: &Path, number: u64) -> std::io::Result<Command> {
+        let mut command = Command::new(std::env::current_exe()?);
+        match &self.child {
+            Child::Test(test) => command.args([
+                test,
                 "--exact",
                 "--include-ignored",
                 "--nocapture",
                 "--test-threads=1",
-            ])
+            ]),
+            Child::Command(arguments) => command.args(arguments),
+        };
+        command
             .env(WORK, self.work.as_str())
             .env(ROUNDS, self.rounds.to_string())
             .env(CHILD, format!("{number}\n{}", directory.display()))
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
+            .stdout(Stdio::piped());
+        Ok(command)
+    }
+}
+
+impl fmt::Debug for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lane")
+            .field("child", &self.child)
+            .finish_non_exhaustive()
     }
 }
 
@@ -175,7 +261,7 @@ fn say(what: &str) {
 }
 
 /// What a child says, a line each, until it has ended. The test program's own words may stand before the first of ours on a line.
-fn said_by(child: &mut Child) -> impl Iterator<Item = String> + Send + use<> {
+fn said_by(child: &mut process::Child) -> impl Iterator<Item = String> + Send + use<> {
     let output = BufReader::new(child.stdout.take().expect("its output"));
     output.lines().filter_map(|line| {
         let line = line.expect("lines of text");
@@ -189,11 +275,4 @@ fn block_on<R>(work: impl Future<Output = R>) -> R {
         .enable_all()
         .build();
     runtime.expect("a runtime").block_on(work)
-}
-
-fn fresh_directory(test: &str) -> tempfile::TempDir {
-    tempfile::Builder::new()
-        .prefix(test)
-        .tempdir()
-        .expect("a temporary directory")
 }

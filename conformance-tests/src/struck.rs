@@ -57,7 +57,7 @@ static STRUCK: &[Struck] = struck! {
         "dur.recovery_is_idempotent (a crash during recovery)";
     "it needs the server's process: `test-servers/src/killed.rs`, part of every run against real servers":
         "dur.server_restart_midload";
-    "there is one format of each backend so far, so there is nothing to migrate from": "life.migrate_from_each_version"
+    "there is one format of each backend so far, so there is nothing to migrate from; what the first version wrote is kept, and has to be read: `storage-fs/tests/files/golden.rs::what_the_first_version_wrote_is_read`, `storage-sqlite/tests/golden.rs::what_the_first_version_wrote_is_read`, and of layers and stores `storage-layers/tests/golden.rs::keystores_and_what_is_sealed_under_them_open_forever`, `storage-stores/tests/kv/golden.rs::what_the_first_version_wrote_is_read`, `storage-stores/tests/volumes/golden.rs::stores_of_this_version_open_for_ever`": "life.migrate_from_each_version"
         "life.migrate_stopped_after_each_step_resumes" "life.concurrent_open_migrates_once";
     "each format has its own mark: `storage-fs/tests/files/root.rs::a_newer_format_is_refused_untouched`, `storage-sqlite/tests/file.rs::a_newer_format_is_refused_untouched`, `storage-mongo/tests/servers/objects.rs::a_database_of_a_newer_format_is_refused_untouched`":
         "life.newer_schema_refused_untouched";

@@ -23,10 +23,8 @@ mod failing {
         let overlay = InMemory::new("overlay", |memory: Memory| Arc::new(Overlay::new(memory)));
         overlay.with_failures(|memory, at, fault| {
             let medium = Arc::new(Faulty::new(Arc::new(memory), at, fault));
-            Failing {
-                adapter: Arc::new(Overlay::from_arc(Arc::clone(&medium))),
-                medium,
-            }
+            let overlay = Overlay::from_arc(Arc::clone(&medium));
+            Failing::new(Arc::new(overlay), move || medium.was_reached())
         })
     }
 

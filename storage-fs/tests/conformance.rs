@@ -11,7 +11,9 @@ use storage_fs::{Fs, FsConfig};
 use tempfile::TempDir;
 
 /// What other processes run.
-const LANE: Lane = Lane::new("child_of_the_suite", open);
+fn lane() -> Lane {
+    Lane::new("child_of_the_suite", open)
+}
 
 fn open(directory: PathBuf) -> Opening {
     Box::pin(async move {
@@ -23,7 +25,7 @@ fn open(directory: PathBuf) -> Opening {
 #[test]
 #[ignore = "cases of the suite start it"]
 fn child_of_the_suite() {
-    LANE.child();
+    lane().child();
 }
 
 /// Each place is a directory of its own.
@@ -46,7 +48,7 @@ impl Harness for Directories {
     }
 
     fn lane(&self) -> Option<Lane> {
-        Some(LANE)
+        Some(lane())
     }
 
     fn facilities(&self) -> &[Facility] {

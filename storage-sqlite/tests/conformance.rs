@@ -12,7 +12,9 @@ use storage_core::{Result, StorageAdapter};
 use storage_sqlite::{Sqlite, SqliteConfig};
 
 /// What other processes run.
-const LANE: Lane = Lane::new("child_of_the_suite", open);
+fn lane() -> Lane {
+    Lane::new("child_of_the_suite", open)
+}
 
 fn open(directory: PathBuf) -> Opening {
     Box::pin(async move {
@@ -24,7 +26,7 @@ fn open(directory: PathBuf) -> Opening {
 #[test]
 #[ignore = "cases of the suite start it"]
 fn child_of_the_suite() {
-    LANE.child();
+    lane().child();
 }
 
 /// A directory for each place; a second client is a second handle of the same file.
@@ -50,7 +52,7 @@ impl Harness for Files {
     }
 
     fn lane(&self) -> Option<Lane> {
-        Some(LANE)
+        Some(lane())
     }
 
     fn facilities(&self) -> &[Facility] {

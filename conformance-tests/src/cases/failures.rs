@@ -98,6 +98,7 @@ async fn fails_everywhere(ctx: &Ctx, fault: Fault) -> Verdict {
             let failing = format!("{}, whose medium fails at call {at} ({fault:?})", attempt.name);
             checked.map_err(|failure| failure.in_context(&failing))?;
             if !medium.was_reached() {
+                ensure!(at > 0, "{} makes no call that could fail", attempt.name);
                 break;
             }
         }

@@ -14,6 +14,8 @@ pub(super) static CORPUS: &[(&str, &str)] = corpus! {
     "conditions-losing-touches-the-object"
     "conditions-read-ignores-versions"
     "conditions-swap-of-nothing-creates"
+    "crashes-lose-what-was-acknowledged"
+    "crashes-tear-objects"
     "declaration-forgets-on-close"
     "declaration-ignores-what-it-does-not-declare"
     "documents-delete-ignores-the-version"

@@ -2,9 +2,11 @@
 
 use storage_core::{Declaration, Index};
 
+use super::doomed::can_be_cut_short;
 use super::operation::{Content, End, Operation, Put, Range, Step, When, Which, Write};
 use super::state::State;
 use super::values::{body, condition, text};
+use crate::processes::Moment;
 use crate::random::Random;
 
 /// Few keys that are beginnings of one another, so that what confuses them shows.
@@ -22,28 +24,52 @@ const ORDERS: [&str; 6] = ["a", "b", "c", r"$d\.e", "%", "inner.x"];
 /// Of a hundred operations that are not declared, so many are asked for all the same.
 const UNDECLARED_OF_100: usize = 2;
 
+/// Of a hundred steps so many are crashes, where there are any: each starts a process.
+const CRASHES_OF_100: usize = 4;
+
+/// How long a process lives that is killed while it works: around what a write takes.
+const MICROSECONDS: [u64; 8] = [0, 100, 300, 700, 1_500, 3_000, 6_000, 12_000];
+
 pub(super) struct Generator {
     random: Random,
     declaration: Declaration,
+    crashes: bool,
 }
 
 impl Generator {
-    pub(super) const fn new(seed: u64, declaration: Declaration) -> Self {
+    pub(super) const fn new(seed: u64, declaration: Declaration, crashes: bool) -> Self {
         Self {
             random: Random::new(seed),
             declaration,
+            crashes,
         }
     }
 
     /// The next step, given what is there.
     pub(super) fn step(&mut self, state: &State) -> Step {
+        let crashes = self.crashes && self.random.below(100) < CRASHES_OF_100;
         loop {
             let operation = self.operation(state);
+            if crashes && !can_be_cut_short(&operation) {
+                continue;
+            }
             let declared = operation
                 .needs()
                 .into_iter()
                 .all(|capability| self.declaration.support(capability).is_present());
             let presign = matches!(operation, Operation::Presign { .. });
+            if crashes && declared {
+                return Step {
+                    client: self.random.below(2),
+                    operation: Operation::CrashRestart {
+                        during: Box::new(operation),
+                        moment: self.moment(),
+                    },
+                };
+            }
+            if crashes {
+                continue;
+            }
             if declared && !presign || !declared && self.random.below(100) < UNDECLARED_OF_100 {
                 return Step {
                     client: self.random.below(2),
@@ -310,6 +336,14 @@ impl Generator {
             0 => When::Absent,
             1 => When::Version(self.which()),
             _ => When::Always,
+        }
+    }
+
+    fn moment(&mut self) -> Moment {
+        if self.random.below(4) == 0 {
+            Moment::Answered
+        } else {
+            Moment::Microseconds(*self.random.pick(&MICROSECONDS))
         }
     }
 

@@ -6,6 +6,7 @@ use storage_core::bson::Document;
 use storage_core::{ByteRange, Bytes, Capability, Index};
 
 use crate::exact;
+use crate::processes::Moment;
 use crate::reference::Condition;
 
 /// One step of a sequence.
@@ -144,6 +145,11 @@ pub(super) enum Operation {
     Reopen,
     /// The client is dropped without being closed, with all it holds, and opens the place anew.
     DropWithoutClose,
+    /// The client is a process that is killed while it does this, or right after, and opens the place anew.
+    CrashRestart {
+        during: Box<Self>,
+        moment: Moment,
+    },
 }
 
 /// The bytes of an object, said in few words.
@@ -243,6 +249,7 @@ impl Operation {
                 .chain([Capability::Documents])
         };
         match self {
+            Self::CrashRestart { during, .. } => during.needs(),
             Self::Write { when, .. } => of_object(when).into_iter().collect(),
             Self::Upload { when, .. } => of_object(when)
                 .into_iter()

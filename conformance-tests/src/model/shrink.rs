@@ -3,6 +3,7 @@
 use futures::future::BoxFuture;
 
 use super::operation::{Operation, Step, When};
+use crate::processes::Moment;
 
 /// How often a sequence is played again at most; each time takes a place of its own.
 const MOST_REPLAYS: usize = 600;
@@ -91,6 +92,23 @@ fn simpler(step: &Step) -> Vec<Step> {
                     document,
                     fence: None,
                 });
+            }
+        }
+        Operation::CrashRestart { during, moment } => {
+            add((**during).clone());
+            let crash = |during: Operation, moment| Operation::CrashRestart {
+                during: Box::new(during),
+                moment,
+            };
+            if *moment != Moment::Answered {
+                add(crash((**during).clone(), Moment::Answered));
+            }
+            let during = Step {
+                client: 0,
+                operation: (**during).clone(),
+            };
+            for simpler in simpler(&during) {
+                add(crash(simpler.operation, *moment));
             }
         }
         Operation::Commit { writes } => {

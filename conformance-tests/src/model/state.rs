@@ -9,7 +9,7 @@ mod versions;
 
 use std::collections::BTreeMap;
 
-use storage_core::{Declaration, Version, Versions};
+use storage_core::{Declaration, ErrorKind, Timestamp, Version, Versions};
 
 pub(super) use self::documents::{Change, Collection, Stored};
 pub(super) use self::leases::{Asked, Leases, TIME_TO_LIVE};
@@ -41,5 +41,31 @@ impl State {
 
     pub(super) fn collection(&mut self, name: &str) -> &mut Collection {
         self.collections.entry(name.to_owned()).or_default()
+    }
+
+    /// The first of these changes that is refused when they are made one after another, and every reason for it.
+    pub(super) fn refused(
+        &self,
+        changes: &[(String, Change)],
+        now: Timestamp,
+    ) -> Option<(usize, Vec<ErrorKind>)> {
+        let mut after = self.clone();
+        for (at, (collection, change)) in changes.iter().enumerate() {
+            let collection = after.collection(collection);
+            let refusals = collection.refusals(change, now);
+            if !refusals.is_empty() {
+                return Some((at, refusals));
+            }
+            // Until the adapter says which it is, any version nobody knows will do.
+            let version = change.body.is_some().then(Version::random);
+            let applied = collection.apply(change.clone(), version);
+            debug_assert!(applied.is_ok(), "nobody was given a version that is new");
+        }
+        None
+    }
+
+    pub(super) fn delete_log(&mut self, log: &str) {
+        let deleted = self.logs.remove(log);
+        self.former_lives.extend(deleted.and_then(|log| log.incarnation));
     }
 }

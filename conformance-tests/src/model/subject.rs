@@ -1,5 +1,6 @@
 //! [`Subject`]: an adapter beside the model. Each step is done to both, and every answer compared.
 
+mod crash;
 mod digest;
 mod documents;
 mod indexes;
@@ -17,6 +18,7 @@ use storage_core::{
 };
 
 use super::clock::Frozen;
+use super::crashes::Crashes;
 use super::operation::{Operation, Step};
 use super::state::State;
 use crate::case::{Failure, Verdict};
@@ -28,6 +30,8 @@ const CLIENTS: usize = 2;
 /// An adapter in a place of its own, and the model of what it holds.
 pub(super) struct Subject<'a> {
     harness: &'a dyn Harness,
+    /// The same, where processes can be killed.
+    crashes: Option<&'a Crashes>,
     place: Place,
     clock: Arc<Frozen>,
     clients: Vec<Client>,
@@ -35,6 +39,31 @@ pub(super) struct Subject<'a> {
     pub(super) state: State,
     /// Whether what is asked now is not declared.
     undeclared: bool,
+}
+
+/// Where a sequence is played.
+#[derive(Clone, Copy)]
+pub(super) enum Ground<'a> {
+    /// In places of a harness.
+    Places(&'a dyn Harness),
+    /// Where processes can be killed.
+    Crashes(&'a Crashes),
+}
+
+impl<'a> Ground<'a> {
+    pub(super) fn harness(self) -> &'a dyn Harness {
+        match self {
+            Self::Places(harness) => harness,
+            Self::Crashes(crashes) => crashes,
+        }
+    }
+
+    pub(super) const fn crashes(self) -> Option<&'a Crashes> {
+        match self {
+            Self::Places(_) => None,
+            Self::Crashes(crashes) => Some(crashes),
+        }
+    }
 }
 
 /// One client, with the leases it asks for and holds.
@@ -47,7 +76,8 @@ struct Client {
 impl<'a> Subject<'a> {
     /// # Errors
     /// What the harness says.
-    pub(super) async fn open(harness: &'a dyn Harness) -> std::result::Result<Self, Failure> {
+    pub(super) async fn open(ground: Ground<'a>) -> std::result::Result<Self, Failure> {
+        let harness = ground.harness();
         let (place, clock) = (Place::fresh(), Arc::new(Frozen::default()));
         let first = Client::open(harness, &place, &clock).await?;
         let declaration = first.storage.declaration().clone();
@@ -60,6 +90,7 @@ impl<'a> Subject<'a> {
         }
         Ok(Self {
             harness,
+            crashes: ground.crashes(),
             place,
             clock,
             state: State::new(&declaration, clients.len()),
@@ -147,6 +178,7 @@ impl<'a> Subject<'a> {
                 self.open_anew(client).await
             }
             Operation::DropWithoutClose => self.open_anew(client).await,
+            Operation::CrashRestart { during, moment } => self.crash(client, during, *moment).await,
         }
     }
 
@@ -158,8 +190,14 @@ impl<'a> Subject<'a> {
     }
 
     async fn open_anew(&mut self, client: usize) -> Verdict {
+        self.replaced(client, async |_| ()).await
+    }
+
+    /// Another client takes the place of this one, after something that happens while it is free.
+    async fn replaced(&mut self, client: usize, meanwhile: impl AsyncFnOnce(&Place)) -> Verdict {
         // Its place in the list is free before the new one opens, as where a process goes and another comes.
         drop(self.clients.remove(client));
+        meanwhile(&self.place).await;
         if let Consistency::Eventual { bound } = self.declaration.objects.consistency {
             tokio::time::sleep(bound).await;
         }

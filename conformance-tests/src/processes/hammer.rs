@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use storage_core::{ErrorKind, Index, Query, Result, Storage};
 
-use super::{Lane, Role, Work, block_on, fresh_directory};
+use super::{Lane, Role, Work, block_on};
 
 const COUNTER: &str = "hammered/counter";
 const BLOB: &str = "hammered/blob.bin";
@@ -37,7 +37,7 @@ impl Lane {
             hammered.expect("a process among others works as one alone does");
             return;
         }
-        let directory = fresh_directory(self.test);
+        let directory = self.fresh_directory();
         // Nothing is prepared: both open, create and index a place that is not there yet.
         let mut children: Vec<_> = (0..PROCESSES)
             .map(|number| self.spawn(directory.path(), number).expect("a child process"))
@@ -60,9 +60,9 @@ impl Lane {
             check(&storage, rounds).await.expect("the place can be read");
             storage.close().await.expect("closes");
         });
-        println!(
+        eprintln!(
             "{}: {PROCESSES} processes x {rounds} rounds of conditional writes on one object and one document; lost 0, torn 0",
-            self.test
+            self.name()
         );
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Lane, Role, Work, block_on, fresh_directory, said_by, say};
+use super::{Lane, Role, Work, block_on, said_by, say};
 use crate::history::{self, Action, Operation};
 use crate::random::Random;
 use crate::register::{Client, Known, Medium, Registers};
@@ -43,7 +43,7 @@ impl Lane {
             // Not by returning: a test that is to panic would call that a failure.
             std::process::exit(0);
         }
-        let directory = fresh_directory(self.test);
+        let directory = self.fresh_directory();
         let (mut operations, mut unknown) = (0, 0);
         for round in 0..rounds {
             let children: Vec<Child> = (0..PROCESSES)
@@ -66,10 +66,10 @@ impl Lane {
                 }
             }
         }
-        println!(
+        eprintln!(
             "{}: {} histories of {PROCESSES} processes, one killed in each round, {operations} operations, {unknown} of unknown end; \
              each has an order",
-            self.test,
+            self.name(),
             rounds * (MEDIA.len() * KEYS) as u64
         );
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use storage_core::{Index, Query, Result, Storage};
 
 use super::work::{self, COLLECTION, ENTRIES, INDEX, LOG, Row, TARGETS};
-use super::{Lane, Role, Work, block_on, fresh_directory, said_by};
+use super::{Lane, Role, Work, block_on, said_by};
 
 /// Longer than a child takes to come up and write a few hundred times.
 const LONGEST_LIFE: Duration = Duration::from_millis(60);
@@ -34,7 +34,7 @@ impl Lane {
             let worked = block_on(async { work::work(self.open(&role.directory).await?, role.number).await });
             panic!("the child ended by itself: {worked:?}");
         }
-        let directory = fresh_directory(self.test);
+        let directory = self.fresh_directory();
         block_on(async {
             let storage = self.open(directory.path()).await.expect("a fresh place opens");
             let rows = storage.collection::<Row>(COLLECTION);
@@ -78,9 +78,11 @@ impl Lane {
                 }
             });
         }
-        println!(
+        eprintln!(
             "{}: {rounds} rounds of kill -9, {} acknowledged writes, {} under way when killed; lost 0, torn 0",
-            self.test, tally.acknowledged, tally.unacknowledged
+            self.name(),
+            tally.acknowledged,
+            tally.unacknowledged
         );
     }
 
@@ -117,7 +119,7 @@ impl Lane {
         assert!(
             killed,
             "{}: the child ended by itself in round {round}",
-            self.test
+            self.name()
         );
         child.wait().expect("waits for its own child");
         tally.unacknowledged += possible.0.values().filter(|states| states.len() > 1).count() as u64;

@@ -15,7 +15,7 @@ use crate::model::operation::Which;
 pub(in crate::model) struct Collection {
     documents: BTreeMap<String, Stored>,
     pub(in crate::model) indexes: BTreeMap<String, Index>,
-    /// Whether there ever was a document or an index.
+    /// Whether there ever was a document or an index, or may have been one.
     pub(in crate::model) ever: bool,
     given: Given,
 }

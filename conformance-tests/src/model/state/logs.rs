@@ -9,9 +9,22 @@ pub(in crate::model) struct Log {
     pub(in crate::model) closed: bool,
     /// Which life of the name this is, once it was seen.
     pub(in crate::model) incarnation: Option<Version>,
+    /// Whether something may be left of an append that was cut short, which readers may be told until the next one.
+    pub(in crate::model) torn: bool,
 }
 
 impl Log {
+    /// Adds entries at the end.
+    pub(in crate::model) fn append_all(&mut self, entries: &[String]) {
+        self.entries.extend(entries.iter().cloned());
+        self.torn = false;
+    }
+
+    pub(in crate::model) const fn close(&mut self) {
+        self.closed = true;
+        self.torn = false;
+    }
+
     /// What an append gives: where it landed and whether it adds anything.
     pub(in crate::model) fn append(
         &self,

@@ -5,6 +5,7 @@ use storage_core::{Collection, Condition, ErrorKind, PutOptions, Timestamp, Vers
 
 use super::{Subject, answered, same};
 use crate::case::{Failure, Verdict, ensure};
+use crate::model::doomed::Work;
 use crate::model::operation::{Operation, Put, When, Which, Write};
 use crate::model::state::{Change, Stored};
 
@@ -38,7 +39,7 @@ impl Subject<'_> {
         self.storage(client).collection(collection)
     }
 
-    fn change_of(&mut self, collection: &str, put: &Put) -> Option<Change> {
+    pub(super) fn change_of(&mut self, collection: &str, put: &Put) -> Option<Change> {
         let now = self.now();
         let condition = match put.when {
             When::Always => Condition::Always,
@@ -132,21 +133,17 @@ impl Subject<'_> {
     async fn remove(&mut self, client: usize, collection: &str, id: &str, which: Option<Which>) -> Verdict {
         let now = self.now();
         let documents = self.raw(client, collection);
-        let model = self.state.collection(collection);
-        let there = model.get(id, now).is_some();
-        let version = match which {
-            None => None,
-            Some(which) => match model.meant(id, which, now) {
-                None => return Ok(()),
-                version => version,
-            },
+        let there = self.state.collection(collection).get(id, now).is_some();
+        let Some(change) = self.removal_of(collection, id, which) else {
+            return Ok(());
         };
-        let change = deletion(id, version.clone());
         let refusals = self.state.collection(collection).refusals(&change, now);
         let refusals = self.right(refusals);
-        let removed = match version {
-            None => answered(documents.delete(id).await, &refusals)?,
-            Some(version) => answered(documents.delete_if(id, version).await, &refusals)?.map(|()| true),
+        let removed = match change.condition.clone() {
+            Condition::IfVersion(version) => {
+                answered(documents.delete_if(id, version).await, &refusals)?.map(|()| true)
+            }
+            _ => answered(documents.delete(id).await, &refusals)?,
         };
         if let Some(removed) = removed {
             same(&removed, &there, "whether it was there")?;
@@ -180,47 +177,33 @@ impl Subject<'_> {
         Ok(())
     }
 
-    async fn commit(&mut self, client: usize, writes: &[Write]) -> Verdict {
+    /// The deletion meant; `None` where there is no such version.
+    pub(super) fn removal_of(&mut self, collection: &str, id: &str, which: Option<Which>) -> Option<Change> {
         let now = self.now();
-        let mut after = self.state.clone();
-        let mut refused: Option<(usize, Vec<ErrorKind>)> = None;
-        let mut changes = Vec::new();
-        let mut batch = self.storage(client).batch();
-        for (at, write) in writes.iter().enumerate() {
-            let change = match write {
-                Write::Put(collection, put) => {
-                    self.change_of(collection, put).map(|change| (collection, change))
-                }
-                Write::Remove(collection, id, None) => Some((collection, deletion(id, None))),
-                Write::Remove(collection, id, Some(which)) => {
-                    let meant = self.state.collection(collection).meant(id, *which, now);
-                    meant.map(|version| (collection, deletion(id, Some(version))))
-                }
-            };
-            // What names a version there is not is left out of the batch.
-            let Some((collection, change)) = change else {
-                return Ok(());
-            };
-            let documents = self.raw(client, collection);
-            batch = match (&change.body, &change.condition) {
-                (Some(body), _) => batch.put_with(&documents, &change.id, &raw(body)?, options(&change)),
-                (None, Condition::IfVersion(version)) => {
-                    batch.delete_if(&documents, &change.id, version.clone())
-                }
-                (None, _) => batch.delete(&documents, &change.id),
-            };
-            let refusals = after.collection(collection).refusals(&change, now);
-            if refused.is_none() && !refusals.is_empty() {
-                refused = Some((at, refusals));
+        let version = match which {
+            None => None,
+            Some(which) => Some(self.state.collection(collection).meant(id, which, now)?),
+        };
+        Some(deletion(id, version))
+    }
+
+    /// The changes of a batch; `None` where one names a version there is not.
+    pub(super) fn changes_of(&mut self, writes: &[Write]) -> Option<Vec<(String, Change)>> {
+        let changes = writes.iter().map(|write| match write {
+            Write::Put(collection, put) => Some((collection.clone(), self.change_of(collection, put)?)),
+            Write::Remove(collection, id, which) => {
+                Some((collection.clone(), self.removal_of(collection, id, *which)?))
             }
-            if refused.is_none() {
-                // Until the adapter says which it is, any version nobody knows will do.
-                let version = change.body.is_some().then(Version::random);
-                after.collection(collection).apply(change.clone(), version)?;
-            }
-            changes.push((collection.clone(), change));
-        }
-        let committed = batch.commit().await;
+        });
+        changes.collect()
+    }
+
+    async fn commit(&mut self, client: usize, writes: &[Write]) -> Verdict {
+        let Some(changes) = self.changes_of(writes) else {
+            return Ok(());
+        };
+        let refused = self.state.refused(&changes, self.now());
+        let committed = Work::of(&changes, true).run(self.storage(client)).await;
         let at = committed
             .as_ref()
             .err()

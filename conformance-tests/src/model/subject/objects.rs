@@ -55,7 +55,7 @@ impl Subject<'_> {
     }
 
     /// The condition meant; `None` where there is no such version.
-    fn condition(&self, key: &str, when: When) -> Option<Condition> {
+    pub(super) fn condition(&self, key: &str, when: When) -> Option<Condition> {
         Some(match when {
             When::Always => Condition::Always,
             When::Absent => Condition::IfAbsent,
