@@ -11,6 +11,7 @@
     reason = "what makes the disk for a test must not be recorded"
 )]
 
+mod conformance;
 mod crash;
 mod disk;
 mod event;
@@ -239,6 +240,7 @@ fn faults(errno: Errno) -> Vec<(Vec<Operation>, Fault)> {
                         first,
                         errno,
                         persistent,
+                        made: false,
                     },
                 ));
             }

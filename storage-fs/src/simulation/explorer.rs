@@ -339,6 +339,7 @@ impl Explorer {
                 first: 1,
                 errno: Errno::INVAL,
                 persistent: true,
+                made: false,
             }));
         }
         config.system = recorder.map(System::recorded).unwrap_or_default();

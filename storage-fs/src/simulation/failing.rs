@@ -82,6 +82,7 @@ pub(super) async fn killed(
         first: call,
         errno: Errno::IO,
         persistent: true,
+        made: false,
     };
     let mut before = Observation::default();
     if operations.is_empty() {

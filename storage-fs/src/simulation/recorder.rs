@@ -26,6 +26,8 @@ pub(crate) struct Fault {
     pub(crate) errno: Errno,
     /// All from the first on, as on a disk that is gone, and not just one.
     pub(crate) persistent: bool,
+    /// Of the first it is only the answer that fails: the call is made.
+    pub(crate) made: bool,
 }
 
 /// Writes down what is done to the directories under one.
@@ -75,7 +77,14 @@ impl Recorder {
             first: 1,
             errno: Errno::IO,
             persistent: false,
+            made: false,
         }));
+    }
+
+    /// Whether a call failed, or its answer.
+    pub(crate) fn has_failed(&self) -> bool {
+        let recording = self.lock();
+        recording.fault.is_some_and(|fault| recording.met >= fault.first)
     }
 
     /// An operation was answered.
@@ -121,13 +130,14 @@ impl Recorder {
         let words = words(&call);
         let failure = recording.failure(&words);
         recording.calls.push(words);
-        if let Some(errno) = failure {
+        let made = recording.answer_only();
+        if let Some(errno) = failure.filter(|_| !made) {
             return Err(errno);
         }
         let before = recording.look(&call)?;
         let outcome = make()?;
         recording.take(&call, &before)?;
-        Ok(outcome)
+        failure.map_or(Ok(outcome), Err)
     }
 
     fn lock(&self) -> MutexGuard<'_, Recording> {
@@ -149,6 +159,12 @@ impl Recording {
         self.met += 1;
         let fails = self.met == fault.first || (fault.persistent && self.met > fault.first);
         fails.then_some(fault.errno)
+    }
+
+    /// Whether the call that was counted last is one whose answer fails, and nothing else.
+    fn answer_only(&self) -> bool {
+        self.fault
+            .is_some_and(|fault| fault.made && self.met == fault.first)
     }
 
     fn look(&self, call: &Call<'_>) -> Result<Before> {
