@@ -7,6 +7,7 @@ mod files {
 
     mod concurrency;
     mod confinement;
+    mod golden;
     mod handles;
     mod listing;
     mod logs;
