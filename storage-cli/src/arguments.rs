@@ -72,7 +72,6 @@ pub(crate) enum Command {
     /// Blocks named by their hash, and volumes of names in signed events
     Volume(volumes::Volumes),
 
-    /// Run the conformance suite against a URL
     Conformance(conformance::Conformance),
     /// What each backend of this program can do
     Backends(backends::Backends),

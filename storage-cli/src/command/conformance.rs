@@ -17,10 +17,13 @@ use crate::failure::{Failure, Result};
 use crate::output::Output;
 use crate::session::Session;
 
+/// Run the conformance suite against a URL
+///
 /// Every case gets a place of its own beside what the URL names: a directory in the directory, a file beside the file, a database
 /// or prefix with a suffix. Only places that were found empty are used, and they are removed again, whatever becomes of their
-/// cases. A run that is killed leaves some, with `conformance-` in their names. Exit 1 when a case fails, or something required is
-/// not declared.
+/// cases. A run that is killed leaves some, with `conformance-` in their names. Of fs and sqlite the files are looked at too, and this
+/// program is started again as processes on one place, some of which are killed; of anything else cases that need that are reported
+/// as unavailable. Exit 1 when a case fails, or something required is not declared or not there.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Conformance {
@@ -68,6 +71,14 @@ pub(crate) struct Conformance {
 enum Command {
     /// Put reports side by side, as a Markdown table
     Matrix(Matrix),
+    /// One of several processes on a place: a case starts it, and nobody else
+    #[command(hide = true)]
+    Process(Process),
+}
+
+#[derive(Debug, Args)]
+struct Process {
+    storage: String,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -79,8 +90,10 @@ enum Depth {
 
 impl Conformance {
     pub(crate) async fn run(self, session: &Session, output: &mut Output) -> Result<()> {
-        if let Some(Command::Matrix(command)) = self.command {
-            return command.run(output);
+        match self.command {
+            Some(Command::Matrix(command)) => return command.run(output),
+            Some(Command::Process(command)) => return command.run(session).await,
+            None => {}
         }
         let mut plan = Plan::new()
             .suite(self.suite)
@@ -130,6 +143,21 @@ impl Conformance {
         } else {
             Err(Failure::Negative)
         }
+    }
+}
+
+impl Process {
+    async fn run(self, session: &Session) -> Result<()> {
+        let harness = UrlHarness::new(session.factory().clone(), &self.storage)?;
+        let lane = harness.lane().ok_or_else(|| {
+            Failure::Usage(format!(
+                "{} is not for several processes",
+                harness.label().backend
+            ))
+        })?;
+        // It waits, and answers on standard output by itself.
+        let worked = tokio::task::spawn_blocking(move || lane.child()).await;
+        worked.map_err(|_| Failure::Negative)
     }
 }
 

@@ -123,3 +123,86 @@ fn what_is_required_must_be_declared() {
         refused.err
     );
 }
+
+#[test]
+fn files_are_looked_at_and_processes_killed_where_both_are_on_this_machine() {
+    let shell = Shell::new().with("CONFORMANCE_ROUNDS", "3");
+    std::fs::create_dir(shell.path().join("there")).unwrap();
+    let run = |url: &str| {
+        shell.run(&[
+            "conformance",
+            url,
+            "--only",
+            "processes.*",
+            "--only",
+            "raw.deletions-*",
+            "--require",
+            "processes",
+            "--require",
+            "raw",
+            "--budget-ops",
+            "100",
+            "--json",
+        ])
+    };
+    for url in ["fs:./there", "sqlite:./there/app.db"] {
+        let ended = run(url);
+        assert_eq!(ended.code, 0, "{url}: {}{}", ended.out, ended.err);
+        let report: Value = serde_json::from_str(&ended.out).unwrap();
+        let cases = report["cases"].as_array().unwrap();
+        let passed = |id: &str| {
+            let case = cases.iter().find(|case| case["id"] == id).unwrap();
+            assert_eq!(case["outcome"], "pass", "{url}: {case}");
+        };
+        passed("processes.kill-9-loses-nothing-acknowledged");
+        passed("processes.two-processes-lose-no-update");
+        passed("processes.what-three-processes-did-has-an-order");
+        passed("processes.sequences-with-crashes");
+        passed("raw.deletions-free-their-room");
+        let left = std::fs::read_dir(shell.path().join("there")).unwrap().count();
+        assert_eq!(left, 0, "{url}");
+    }
+    let refused = run("memory:");
+    assert_eq!(refused.code, 1);
+    assert!(
+        refused.err.contains("required and not there: processes"),
+        "{}",
+        refused.err
+    );
+}
+
+#[test]
+fn the_help_says_what_is_offered() {
+    let help = Shell::new().ok(&["conformance", "--help"]);
+    let words: Vec<&str> = help.split_whitespace().collect();
+    let help = words.join(" ");
+    assert!(
+        help.contains("Of fs and sqlite the files are looked at too"),
+        "{help}"
+    );
+    assert!(
+        !help.contains("a case starts it"),
+        "the other processes are nobody's command: {help}"
+    );
+}
+
+#[test]
+fn a_sequence_with_crashes_is_played_again_where_processes_can_be_killed() {
+    let shell = Shell::new();
+    let sequence = r#"{ "found": "by hand", "steps": [
+        { "client": 0, "do": { "crash-restart": { "moment": "answered", "during":
+            { "write": { "key": "a", "content": { "seed": 1, "length": 5 }, "when": "always" } } } } },
+        { "client": 1, "do": { "read": { "key": "a", "range": null } } }
+    ] }"#;
+    std::fs::write(shell.path().join("crash.json"), sequence).unwrap();
+    for url in ["fs:./data", "sqlite:./app.db"] {
+        let played = shell.ok(&["conformance", url, "--replay", "crash.json"]);
+        assert!(
+            played.contains("2 operations gave what the model says"),
+            "{played}"
+        );
+    }
+    let refused = shell.run(&["conformance", "memory:", "--replay", "crash.json"]);
+    assert_eq!(refused.code, 1);
+    assert!(refused.out.contains("the harness offers none"), "{}", refused.out);
+}

@@ -11,13 +11,17 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use conformance_tests::{Harness, Label, Place};
+use conformance_tests::processes::Lane;
+use conformance_tests::{Facility, Harness, Label, Place, RawFiles};
 use futures::StreamExt;
 use storage_core::{Capability, Error, ErrorKind, Result, StorageAdapter};
 use storage_factory::{Factory, Place as Names, StorageUrl};
 
 /// What says of a bucket whether the server decides conditions: it is found out once and not at each of hundreds of openings.
 const CONDITIONS: &str = "conditional_writes";
+
+/// What several processes on this machine may have open at once, in files that are looked at.
+const ON_THIS_MACHINE: [&str; 2] = ["fs", "sqlite"];
 
 /// Of how many places at once the remains are removed.
 const PARALLEL: usize = 8;
@@ -148,6 +152,11 @@ impl UrlHarness {
             .parse(&format!("{text}{separator}{CONDITIONS}={conditions}"))
     }
 
+    fn is_on_this_machine(&self) -> bool {
+        let scheme = self.factory.scheme(self.url.scheme());
+        scheme.is_some_and(|scheme| ON_THIS_MACHINE.contains(&scheme.name()))
+    }
+
     fn places(&self) -> MutexGuard<'_, BTreeMap<String, Used>> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -222,6 +231,38 @@ impl Harness for UrlHarness {
             used.shared = Some(Arc::clone(&adapter));
         }
         Ok(adapter)
+    }
+
+    fn raw(&self, place: &Place) -> Option<RawFiles> {
+        self.is_on_this_machine()
+            .then(|| local::raw(self.names, &self.url(place.as_str())))
+    }
+
+    /// Processes of this program, in directories beside the places.
+    fn lane(&self) -> Option<Lane> {
+        if !self.is_on_this_machine() {
+            return None;
+        }
+        // Where the disk refuses that, it does so again where a process is to work, and says why.
+        if let Ok(made) = local::make_parent(&self.url("")) {
+            let mut directories = self.directories.lock().unwrap_or_else(PoisonError::into_inner);
+            directories.extend(made);
+        }
+        let (factory, url, names) = (self.factory.clone(), self.url.clone(), self.names);
+        let arguments = ["conformance", "process", self.url.with_secrets()];
+        let lane = Lane::command(arguments, move |directory| {
+            let (factory, url) = (factory.clone(), local::within(names, &url, &directory));
+            Box::pin(async move { factory.open_adapter(url.with_secrets()).await })
+        });
+        Some(lane.within(local::parent(&self.url(""))))
+    }
+
+    fn facilities(&self) -> &[Facility] {
+        if self.is_on_this_machine() {
+            &[Facility::Processes, Facility::Raw]
+        } else {
+            &[]
+        }
     }
 
     async fn wipe(&self, place: &Place) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use conformance_tests::RawFiles;
 use storage_core::{Error, ErrorKind, Result};
 use storage_factory::{Place as Names, StorageUrl};
 
@@ -29,6 +30,25 @@ pub(super) fn make_parent(url: &StorageUrl) -> Result<Vec<PathBuf>> {
         std::fs::create_dir_all(parent).map_err(|error| refused("make the directory", parent, error))?;
     }
     Ok(missing)
+}
+
+/// The directory all places are in.
+pub(super) fn parent(place: &StorageUrl) -> PathBuf {
+    match Path::new(place.path()).parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// The URL of the one place in a directory that is nobody else's.
+pub(super) fn within(names: Names, url: &StorageUrl, directory: &Path) -> StorageUrl {
+    let name = if names == Names::File { "app.db" } else { "data" };
+    url.with_path(&directory.join(name).to_string_lossy())
+}
+
+/// The files of a place.
+pub(super) fn raw(names: Names, url: &StorageUrl) -> RawFiles {
+    RawFiles::of(files(names, url))
 }
 
 /// Removes these directories again, unless somebody put something there.
