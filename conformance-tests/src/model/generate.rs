@@ -27,8 +27,8 @@ const UNDECLARED_OF_100: usize = 2;
 /// Of a hundred steps so many are crashes, where there are any: each starts a process.
 const CRASHES_OF_100: usize = 4;
 
-/// How long a process lives that is killed while it works: around what a write takes.
-const MICROSECONDS: [u64; 8] = [0, 100, 300, 700, 1_500, 3_000, 6_000, 12_000];
+/// How long a process lives that is killed while it works: around what a write takes on a disk that is idle, and on one that is busy.
+const MICROSECONDS: [u64; 8] = [0, 200, 700, 2_000, 5_000, 12_000, 25_000, 60_000];
 
 pub(super) struct Generator {
     random: Random,
