@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use bson::RawDocumentBuf;
 use bytes::Bytes;
 
-use crate::backend::{Condition, StorageBackend};
+use crate::backend::{Condition, Listing, StorageBackend};
 use crate::change::{Changes, WatchRequest};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
@@ -297,11 +297,13 @@ pub struct FindRequest {
     pub allow_scan: bool,
     /// The caller's clock.
     pub now: Timestamp,
+    /// Which listing of names the page is of, where documents are found by listing names.
+    pub listing: Listing,
 }
 
 impl FindRequest {
     /// The first page of up to 100 documents.
-    pub const fn new(filter: Filter, sort: Vec<Sort>, now: Timestamp) -> Self {
+    pub fn new(filter: Filter, sort: Vec<Sort>, now: Timestamp) -> Self {
         Self {
             filter,
             sort,
@@ -309,6 +311,7 @@ impl FindRequest {
             limit: 100,
             allow_scan: false,
             now,
+            listing: Listing::new(),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -281,6 +282,8 @@ pub struct ListRequest {
     pub limit: usize,
     /// Whether each object comes with its [`ObjectMeta`]; names alone are cheaper.
     pub with_meta: bool,
+    /// Which listing the page is of.
+    pub listing: Listing,
 }
 
 impl ListRequest {
@@ -292,7 +295,25 @@ impl ListRequest {
             delimiter: false,
             limit: 1000,
             with_meta: false,
+            listing: Listing::new(),
         }
+    }
+}
+
+/// One listing, of which each page is asked for by itself.
+///
+/// A request that is cloned for the next page goes on with its listing; a new request begins one. A backend may show the later pages of a
+/// listing as it found the names when the listing began, so that a page costs what is on it, however much is written meanwhile. Pages of
+/// different listings show what was there when the later one began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Listing(u64);
+
+impl Listing {
+    /// A listing that nobody else in this process has.
+    #[allow(clippy::new_without_default, reason = "no two are alike")]
+    pub fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 }
 

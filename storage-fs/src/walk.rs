@@ -29,20 +29,20 @@ pub(crate) fn list(root: &Root, area: Area, request: &ListRequest) -> Result<Lis
             continue;
         };
         if entry.directory && !request.delimiter {
-            let (path, key, space) = level.inside(&entry);
+            let (path, key, space) = level.inside(entry);
+            level.step();
             level.rest();
             stack.extend(Level::read(root, path, key, space, request)?);
             continue;
         }
-        let Some(found) = show(root, level, &entry, request, page.entries.last())? else {
-            continue;
-        };
-        if page.entries.len() >= request.limit {
-            page.next = page.entries.last().map(|entry| entry.name().to_owned());
-            level.put_back(entry);
-            break;
+        if let Some(found) = show(root, level, entry, request, page.entries.last())? {
+            if page.entries.len() >= request.limit {
+                page.next = page.entries.last().map(|entry| entry.name().to_owned());
+                break;
+            }
+            page.entries.push(found);
         }
-        page.entries.push(found);
+        level.step();
     }
     if let Some(after) = &page.next {
         root.resting.rest(area, request, after, stack);
@@ -62,7 +62,7 @@ fn begin(root: &Root, area: Area, request: &ListRequest) -> Result<Vec<Level>> {
 /// The line of an entry; `None` where it vanished, holds nothing or was `shown` last.
 fn show(
     root: &Root,
-    level: &mut Level,
+    level: &Level,
     entry: &Entry,
     request: &ListRequest,
     shown: Option<&ListEntry>,
@@ -117,8 +117,9 @@ fn holds_objects(root: &Root, path: String, space: Space) -> Result<bool> {
             if !entry.directory {
                 return Ok(true);
             }
-            let (path, _, space) = level.inside(&entry);
+            let (path, _, space) = level.inside(entry);
             open.push((path, space));
+            level.step();
         }
     }
     Ok(false)

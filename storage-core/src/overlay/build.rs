@@ -16,6 +16,7 @@ use super::find::no_index;
 use super::layout;
 use super::medium::{MAX_NAMES, Swap};
 use super::record::Content;
+use crate::backend::Listing;
 use crate::clock::Timestamp;
 use crate::error::{Applied, Error, ErrorKind, Result};
 use crate::index::{Index, IndexInfo};
@@ -259,10 +260,13 @@ impl Engine {
         generation: &Generation,
         now: Timestamp,
     ) -> Result<()> {
-        let prefix = layout::documents(collection);
+        let (prefix, listing) = (layout::documents(collection), Listing::new());
         let mut start_after = None;
         loop {
-            let (objects, next) = self.medium.page(&prefix, start_after, MAX_NAMES, false).await?;
+            let (objects, next) = self
+                .medium
+                .page(listing, &prefix, start_after, MAX_NAMES, false)
+                .await?;
             let ids = objects.iter().filter_map(|(key, _)| {
                 DocumentId::new(layout::last_segment(&prefix, key.as_str()).and_then(layout::text)?).ok()
             });

@@ -17,6 +17,7 @@ use super::catalog::{Cataloged, Stage};
 use super::engine::Engine;
 use super::layout;
 use crate::adapter::{Explanation, FindPage, FindRequest};
+use crate::backend::Listing;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::{Index, IndexStats};
@@ -82,7 +83,15 @@ impl Engine {
                 .ok_or_else(|| no_index(index))?;
             let everything = KeyRange::beginning_with(Vec::new());
             let mut statistics = Statistics::default();
-            let walk = Walk::of_index(self, collection, &generation.token, &Filter::All, now, false);
+            let walk = Walk::of_index(
+                self,
+                collection,
+                &generation.token,
+                &Filter::All,
+                now,
+                false,
+                Listing::new(),
+            );
             walk.ranges(&[everything], None, false, &mut statistics).await?;
             if self
                 .catalog(collection)
@@ -110,7 +119,7 @@ impl Engine {
         let after = request.after.as_ref().filter(|_| !plan.sort);
         match &plan.access {
             Access::Ids | Access::Scan => {
-                let walk = Walk::of_documents(self, collection, &plan.residual, request.now);
+                let walk = Walk::of_documents(self, collection, &plan.residual, request.now, request.listing);
                 let from = match after {
                     Some(position) => Bound::Excluded(&position.id),
                     None => Bound::Unbounded,
@@ -129,6 +138,7 @@ impl Engine {
                     &plan.residual,
                     request.now,
                     access.index.each,
+                    request.listing,
                 );
                 let resume = after.map(|position| (access.resume_key(position), position.id.clone()));
                 walk.ranges(&access.ranges, resume, access.reverse, sink).await?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::backend::{
-    Area, Condition, DeleteRequest, ListEntry, ListRequest, ObjectGuard, ObjectMeta, ReadRequest,
+    Area, Condition, DeleteRequest, ListEntry, ListRequest, Listing, ObjectGuard, ObjectMeta, ReadRequest,
     StorageBackend, WriteRequest,
 };
 use crate::error::{Applied, Error, ErrorKind, Result};
@@ -145,6 +145,7 @@ impl Medium {
     /// One page of what begins with the prefix, and where the next one starts.
     pub(super) async fn page(
         &self,
+        listing: Listing,
         prefix: &str,
         start_after: Option<String>,
         limit: usize,
@@ -154,6 +155,7 @@ impl Medium {
         request.start_after = start_after;
         request.limit = limit;
         request.with_meta = with_meta;
+        request.listing = listing;
         let page = self.backend.list(Area::Overlay, request).await?;
         let objects = page.entries.into_iter().filter_map(|entry| match entry {
             ListEntry::Object(key, meta) => Some((key, meta)),
@@ -164,9 +166,10 @@ impl Medium {
 
     /// The first name with the prefix, if there is any.
     pub(super) async fn first(&self, prefix: &str) -> Result<Option<Key>> {
+        let listing = Listing::new();
         let mut start_after = None;
         loop {
-            let (mut objects, next) = self.page(prefix, start_after, 1, false).await?;
+            let (mut objects, next) = self.page(listing, prefix, start_after, 1, false).await?;
             if !objects.is_empty() {
                 return Ok(Some(objects.swap_remove(0).0));
             }
@@ -185,8 +188,10 @@ impl Medium {
         limit: usize,
     ) -> Result<Vec<String>> {
         let mut names = Vec::new();
+        let listing = Listing::new();
         while names.len() < limit {
             let mut request = ListRequest::new(prefix);
+            request.listing = listing;
             request.start_after = start_after;
             request.delimiter = true;
             request.limit = (limit - names.len()).min(MAX_NAMES);
@@ -202,10 +207,11 @@ impl Medium {
 
     /// Removes everything with this prefix; gives how much it was.
     pub(super) async fn remove_prefix(&self, prefix: &str) -> Result<u64> {
+        let listing = Listing::new();
         let mut removed = 0;
         let mut start_after = None;
         loop {
-            let (objects, next) = self.page(prefix, start_after, MAX_NAMES, false).await?;
+            let (objects, next) = self.page(listing, prefix, start_after, MAX_NAMES, false).await?;
             let keys: Vec<Key> = objects.into_iter().map(|(key, _)| key).collect();
             self.remove_all(&keys).await?;
             removed += keys.len() as u64;

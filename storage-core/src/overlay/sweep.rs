@@ -15,7 +15,7 @@ use super::logs::{HeadState, name_of};
 use super::medium::{MAX_NAMES, Swap};
 use super::record::{Content, Record};
 use crate::adapter::SweepReport;
-use crate::backend::ObjectMeta;
+use crate::backend::{Listing, ObjectMeta};
 use crate::clock::Timestamp;
 use crate::error::{ErrorKind, Result};
 use crate::name::{DocumentId, Key, Name};
@@ -110,10 +110,13 @@ impl Engine {
         marks: Marks,
         report: &mut SweepReport,
     ) -> Result<()> {
-        let prefix = layout::documents(collection);
+        let (prefix, listing) = (layout::documents(collection), Listing::new());
         let mut start_after = None;
         loop {
-            let (objects, next) = self.medium.page(&prefix, start_after, MAX_NAMES, true).await?;
+            let (objects, next) = self
+                .medium
+                .page(listing, &prefix, start_after, MAX_NAMES, true)
+                .await?;
             let swept = objects.into_iter().filter_map(|(key, meta)| {
                 let id = DocumentId::new(layout::last_segment(&prefix, key.as_str()).and_then(layout::text)?)
                     .ok()?;
@@ -187,11 +190,14 @@ impl Engine {
     }
 
     async fn sweep_entries(&self, collection: &Name, generation: &str, now: Timestamp) -> Result<u64> {
-        let prefix = layout::entries(generation);
+        let (prefix, listing) = (layout::entries(generation), Listing::new());
         let mut start_after = None;
         let mut removed = 0;
         loop {
-            let (objects, next) = self.medium.page(&prefix, start_after, MAX_NAMES, true).await?;
+            let (objects, next) = self
+                .medium
+                .page(listing, &prefix, start_after, MAX_NAMES, true)
+                .await?;
             let swept = objects
                 .into_iter()
                 .filter(|(_, meta)| self.is_old(meta.as_ref(), now))

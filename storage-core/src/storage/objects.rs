@@ -18,8 +18,8 @@ use crate::error::{Error, Result};
 use crate::name::Key;
 use crate::version::Version;
 
-/// The most entries in one page of a listing whose pages nobody sees. A disk reads and sorts a whole directory for each page: pages of one
-/// size would make a listing cost the square of the directory.
+/// The most entries in one page of a listing whose pages nobody sees: fewer exchanges for a long one, and fewer readings of a directory
+/// of files that is too large to be kept between two pages.
 const LARGEST_PAGE: usize = 16_000;
 
 /// The objects of a [`Storage`].

@@ -1,7 +1,8 @@
 //! One directory of a walk, sorted.
 
+use std::cell::OnceCell;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
-use std::vec;
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, Stat, fstat, openat, statat};
@@ -13,19 +14,19 @@ use crate::error::failed;
 use crate::layout::{Space, goes_on};
 use crate::root::Root;
 
-/// A directory, as far as it is still to be visited.
-#[derive(Debug)]
+/// A directory, and how far it was visited.
+#[derive(Debug, Clone)]
 pub(super) struct Level {
     path: String,
     key: String,
     space: Space,
-    entries: vec::IntoIter<Entry>,
-    /// Taken, and not shown after all.
-    put_back: Option<Entry>,
+    entries: Arc<[Entry]>,
+    /// Which of them is next.
+    at: usize,
     /// What tells that no name in it came or went since it was read, if anything does.
     unchanged: Option<Stamp>,
-    /// Kept while files in it are looked at, given up while the walk is further down.
-    directory: Option<OwnedFd>,
+    /// Kept while files in it are looked at, given up while the walk is further down. `None` inside where it vanished.
+    directory: OnceCell<Option<Arc<OwnedFd>>>,
 }
 
 /// One thing in a directory.
@@ -69,39 +70,60 @@ impl Level {
             path,
             key,
             space,
-            entries: entries.into_iter(),
-            put_back: None,
+            entries: entries.into(),
+            at: 0,
             unchanged,
-            directory: Some(directory),
+            directory: OnceCell::from(Some(Arc::new(directory))),
         }))
     }
 
-    pub(super) fn next(&mut self) -> Option<Entry> {
-        self.put_back.take().or_else(|| self.entries.next())
+    /// What comes next.
+    pub(super) fn next(&self) -> Option<&Entry> {
+        self.entries.get(self.at)
     }
 
-    /// The entry comes next once more.
-    pub(super) fn put_back(&mut self, entry: Entry) {
-        self.put_back = Some(entry);
+    /// The next entry is visited.
+    pub(super) fn step(&mut self) {
+        self.at += 1;
     }
 
-    /// How many entries are still to be visited.
-    pub(super) fn remaining(&self) -> usize {
-        self.entries.len() + usize::from(self.put_back.is_some())
+    /// Goes to what comes after a key. Gives the key of the directory that comes next, where that one is in it.
+    pub(super) fn seek(&mut self, after: &str, delimiter: bool) -> Option<String> {
+        let Some(after) = after.strip_prefix(&self.key) else {
+            self.at = if after < self.key.as_str() {
+                0
+            } else {
+                self.entries.len()
+            };
+            return None;
+        };
+        let wanted = Wanted {
+            prefix: "",
+            after: Some(after),
+            delimiter,
+        };
+        self.at = self
+            .entries
+            .partition_point(|entry| !wanted.wants(&entry.name, entry.directory));
+        let next = self.next()?;
+        (next.directory && !delimiter && after.starts_with(&next.name)).then(|| self.inside(next).1)
     }
 
-    /// Whether it can be told later that no name came or went.
-    pub(super) fn can_rest(&self) -> bool {
-        self.unchanged.is_some()
+    /// How many entries it keeps.
+    pub(super) fn names(&self) -> usize {
+        self.entries.len()
     }
 
     /// Whether it has the names it had when it was read.
     pub(super) fn is_unchanged(&self, root: &Root) -> Result<bool> {
+        if self.unchanged.is_none() {
+            return Ok(false);
+        }
         let now = match root.directory(&self.path)? {
             Some(directory) => Some(Stamp::of(&fstat(&directory).map_err(failed)?)),
             None => None,
         };
-        Ok(now.is_some() && now == self.unchanged)
+        Ok(now == self.unchanged)
     }
 
     pub(super) fn key(&self) -> &str {
@@ -133,15 +155,19 @@ impl Level {
 
     /// Gives up the descriptor.
     pub(super) fn rest(&mut self) {
-        self.directory = None;
+        self.directory = OnceCell::new();
     }
 
     /// The directory, opened again where it was given up. `None` where it vanished.
-    pub(super) fn directory(&mut self, root: &Root) -> Result<Option<BorrowedFd<'_>>> {
-        if self.directory.is_none() {
-            self.directory = root.directory(&self.path)?;
-        }
-        Ok(self.directory.as_ref().map(AsFd::as_fd))
+    pub(super) fn directory(&self, root: &Root) -> Result<Option<BorrowedFd<'_>>> {
+        let directory = match self.directory.get() {
+            Some(directory) => directory,
+            None => {
+                let opened = root.directory(&self.path)?.map(Arc::new);
+                self.directory.get_or_init(|| opened)
+            }
+        };
+        Ok(directory.as_ref().map(AsFd::as_fd))
     }
 }
 

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
-use storage_core::{Area, Key, ListEntry, ListRequest, StorageBackend, WriteRequest};
+use storage_core::{Area, Key, ListEntry, ListRequest, Listing, StorageBackend, WriteRequest};
 use storage_fs::FsBackend;
 use tempfile::TempDir;
 
@@ -85,7 +85,14 @@ async fn metadata_in_a_listing_is_that_of_the_object() {
     assert_eq!((meta.size, &meta.version), (5, &version));
 }
 
-/// Nine keys in three directories, long settled; and the page up to the second key of the second directory.
+/// The same page, of a listing that begins with it.
+fn anew(request: &ListRequest) -> ListRequest {
+    let mut anew = request.clone();
+    anew.listing = Listing::new();
+    anew
+}
+
+/// Nine keys in three directories, long settled; and the page behind the second key of the second directory.
 async fn half_listed() -> (TempDir, Arc<FsBackend>, ListRequest) {
     let (root, backend) = fresh().await;
     for directory in ["a", "b", "c"] {
@@ -103,11 +110,11 @@ async fn half_listed() -> (TempDir, Arc<FsBackend>, ListRequest) {
 }
 
 #[tokio::test]
-async fn what_comes_and_goes_between_two_pages_is_seen_by_the_second() {
+async fn a_listing_that_begins_where_another_stopped_sees_what_came_and_went_before_it() {
     let (_root, backend, request) = half_listed().await;
     put(&backend, "top/b/4.txt", "x").await;
     assert_eq!(
-        names(&backend, request).await,
+        names(&backend, anew(&request)).await,
         [
             "top/b/4.txt",
             "top/b/5.txt",
@@ -122,16 +129,54 @@ async fn what_comes_and_goes_between_two_pages_is_seen_by_the_second() {
     put(&backend, "top/bb/1.txt", "x").await;
     remove(&backend, "top/c/3.txt").await;
     assert_eq!(
-        names(&backend, request).await,
+        names(&backend, anew(&request)).await,
         ["top/bb/1.txt", "top/c/1.txt", "top/c/5.txt"]
     );
 
     let (root, backend, request) = half_listed().await;
     std::fs::remove_dir_all(root.path().join("top/b")).unwrap();
     assert_eq!(
-        names(&backend, request).await,
+        names(&backend, anew(&request)).await,
         ["top/c/1.txt", "top/c/3.txt", "top/c/5.txt"]
     );
+}
+
+#[tokio::test]
+async fn a_listing_goes_on_with_the_names_it_read_whatever_is_written_meanwhile() {
+    let (root, backend, mut request) = half_listed().await;
+    put(&backend, "top/b/5.txt", "written over").await;
+    put(&backend, "top/b/4.txt", "x").await;
+    // Known to the listing, and gone without a trace it would look for.
+    std::fs::remove_file(root.path().join("top/c/1.txt")).unwrap();
+    request.limit = 1;
+    let page = backend.list(Area::Objects, request.clone()).await.unwrap();
+    assert_eq!(page.entries[0].name(), "top/b/5.txt");
+    // The next directory was not read yet.
+    request.start_after = page.next;
+    assert_eq!(names(&backend, request).await, ["top/c/3.txt", "top/c/5.txt"]);
+}
+
+#[tokio::test]
+async fn a_listing_goes_on_from_any_name_of_its_last_page() {
+    let (_root, backend, mut request) = half_listed().await;
+    put(&backend, "top/a/4.txt", "x").await;
+    put(&backend, "top/b/4.txt", "x").await;
+    request.limit = 2;
+    let mut page_after = async |after: &str| {
+        request.start_after = Some(after.to_owned());
+        let page = backend.list(Area::Objects, request.clone()).await.unwrap();
+        page.entries
+            .iter()
+            .map(|entry| entry.name().to_owned())
+            .collect::<Vec<_>>()
+    };
+    // A directory the walk is in is not read again for it, one it has left is.
+    assert_eq!(page_after("top/b/1.txt").await, ["top/b/3.txt", "top/b/5.txt"]);
+    assert_eq!(page_after("top/b/3.txt").await, ["top/b/4.txt", "top/b/5.txt"]);
+    assert_eq!(page_after("top/b/5.txt").await, ["top/c/1.txt", "top/c/3.txt"]);
+    // Before what its last page began with it has no names: there it begins anew.
+    assert_eq!(page_after("top/a/3.txt").await, ["top/a/4.txt", "top/a/5.txt"]);
+    assert_eq!(page_after("top/b/3.txt").await, ["top/b/4.txt", "top/b/5.txt"]);
 }
 
 #[tokio::test]
@@ -147,7 +192,7 @@ async fn a_directory_that_looks_unchanged_is_not_read_again_for_the_next_page() 
         .unwrap();
     assert!(settled < modified);
     directory.set_modified(settled).unwrap();
-    let page = backend.list(Area::Objects, request.clone()).await.unwrap();
+    let page = backend.list(Area::Objects, anew(&request)).await.unwrap();
     assert_eq!(page.entries[0].name(), "top/b/5.txt");
     // The walk is over: the same page is a new walk.
     let page = backend.list(Area::Objects, request).await.unwrap();
@@ -167,7 +212,7 @@ async fn a_directory_that_has_just_changed_is_read_again() {
     std::fs::remove_file(root.path().join("top/b/5.txt")).unwrap();
     directory.set_modified(soon).unwrap();
     assert_eq!(
-        names(&backend, request).await,
+        names(&backend, anew(&request)).await,
         ["top/c/1.txt", "top/c/3.txt", "top/c/5.txt"]
     );
 }

@@ -12,7 +12,6 @@ pub(super) mod state;
 mod status;
 mod step;
 pub(super) mod turn;
-pub(super) mod walk;
 pub(super) mod write;
 
 use storage_core::bson::Document;

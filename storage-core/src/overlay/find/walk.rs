@@ -4,6 +4,7 @@ use std::ops::Bound;
 
 use super::page::Sink;
 use super::reverse::{Reached, Tail};
+use crate::backend::Listing;
 use crate::clock::Timestamp;
 use crate::error::{ErrorKind, Result};
 use crate::name::{DocumentId, Name};
@@ -26,6 +27,8 @@ pub(super) struct Walk<'a> {
     generation: &'a str,
     /// Whether one document may have several entries in the ranges.
     each: bool,
+    /// Of which all pages of names are, and those of the pages of documents after this one.
+    listing: Listing,
 }
 
 /// A range of escaped keys.
@@ -78,6 +81,7 @@ impl<'a> Walk<'a> {
         collection: &'a Name,
         residual: &'a Filter,
         now: Timestamp,
+        listing: Listing,
     ) -> Self {
         Self {
             engine,
@@ -86,6 +90,7 @@ impl<'a> Walk<'a> {
             now,
             generation: "",
             each: false,
+            listing,
         }
     }
 
@@ -96,6 +101,7 @@ impl<'a> Walk<'a> {
         residual: &'a Filter,
         now: Timestamp,
         each: bool,
+        listing: Listing,
     ) -> Self {
         Self {
             engine,
@@ -104,6 +110,7 @@ impl<'a> Walk<'a> {
             now,
             generation,
             each,
+            listing,
         }
     }
 
@@ -119,7 +126,7 @@ impl<'a> Walk<'a> {
             let (objects, next) = self
                 .engine
                 .medium
-                .page(&prefix, start_after, names, false)
+                .page(self.listing, &prefix, start_after, names, false)
                 .await?;
             let ids = objects.iter().filter_map(|(key, _)| {
                 let id = layout::last_segment(&prefix, key.as_str()).and_then(layout::text);
@@ -266,7 +273,7 @@ impl<'a> Walk<'a> {
         let (objects, next) = self
             .engine
             .medium
-            .page(&prefix, Some(start_after), names, false)
+            .page(self.listing, &prefix, Some(start_after), names, false)
             .await?;
         let entries = objects
             .iter()

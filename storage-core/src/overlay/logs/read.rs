@@ -5,6 +5,7 @@ use futures::future::BoxFuture;
 use super::frame::Frame;
 use super::open;
 use crate::adapter::{LogEntry, LogPage};
+use crate::backend::Listing;
 use crate::error::{Error, Result};
 use crate::name::Name;
 use crate::overlay::backoff::Backoff;
@@ -130,12 +131,13 @@ impl Engine {
         let incarnation = incarnation.to_string();
         let prefix = layout::log_incarnation(log, &incarnation);
         let behind = layout::log_object(log, &incarnation, from.saturating_add(limit as u64))?;
+        let listing = Listing::new();
         let mut start_after = Some(behind.as_str().to_owned());
         let mut firsts = Vec::new();
         loop {
             let (objects, next) = self
                 .medium
-                .page(&prefix, start_after, limit.clamp(1, MAX_NAMES), false)
+                .page(listing, &prefix, start_after, limit.clamp(1, MAX_NAMES), false)
                 .await?;
             for (key, _) in objects {
                 let first = layout::log_sequence(&prefix, key.as_str())?;

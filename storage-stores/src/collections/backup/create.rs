@@ -9,7 +9,6 @@ use super::{Backups, MANIFEST, Scope, directory};
 use crate::collections::migrations::Task;
 use crate::collections::migrations::state::COLLECTION;
 use crate::collections::migrations::turn::Turn;
-use crate::collections::migrations::walk::Walk;
 
 /// After how many documents the progress is told.
 pub(super) const TELL_EVERY: u64 = 1000;
@@ -92,7 +91,7 @@ impl Backups {
         let documents: Collection<RawDocumentBuf> = self.storage.collection(collection);
         let task = Task::BackUp(name.to_owned());
         let total = documents.count(Query::all()).await?;
-        let mut found = Walk::over(&documents);
+        let mut found = documents.find(Query::all()).await?;
         let mut lines = PartWriter::new(&self.place, turn, parts.to_owned());
         let mut done = 0;
         while let Some(document) = found.next().await? {

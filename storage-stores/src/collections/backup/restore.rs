@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 use storage_core::bson::RawDocumentBuf;
-use storage_core::{Capability, Condition, Document, ErrorKind, Result};
+use storage_core::{Capability, Condition, Document, ErrorKind, Found, Query, Result};
 
 use super::manifest::{CollectionEntry, Manifest};
 use super::part::Line;
@@ -15,7 +15,6 @@ use super::{Backups, Scope};
 use crate::collections::migrations::Task;
 use crate::collections::migrations::state::{COLLECTION, Record, Restore};
 use crate::collections::migrations::turn::{Documents, Turn, while_kept};
-use crate::collections::migrations::walk::Walk;
 use crate::collections::migrations::write::{Action, PAGE, PAGE_BYTES, Write};
 
 /// What a restore did.
@@ -181,7 +180,7 @@ impl Backups {
         report: &mut RestoreReport,
     ) -> Result<()> {
         let mut difference = Difference {
-            found: Walk::over(documents),
+            found: documents.find(Query::all()).await?,
             present: None,
             writes: Vec::new(),
             bytes: 0,
@@ -214,7 +213,7 @@ impl Backups {
 
 /// What has to be written to make one side the other.
 struct Difference {
-    found: Walk,
+    found: Found<RawDocumentBuf>,
     /// The next document that is there.
     present: Option<Document<RawDocumentBuf>>,
     writes: Vec<Write>,

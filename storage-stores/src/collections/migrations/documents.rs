@@ -8,7 +8,6 @@ use super::definitions::Outcome;
 use super::options::Task;
 use super::state::Counted;
 use super::turn::{Documents, Turn};
-use super::walk::Walk;
 use super::write::{Action, Kept, PAGE, PAGE_BYTES, REMOVED, Write};
 use crate::collections::schema::{SchemaVersion, raw_stamp};
 
@@ -37,7 +36,7 @@ impl Migrations {
         };
         let documents: Documents = turn.storage().collection(collection);
         let total = documents.count(Query::all()).await?;
-        let mut found = Walk::over(&documents);
+        let mut found = documents.find(Query::all()).await?;
         let mut counted = Counted {
             collection: collection.to_owned(),
             done: 0,
@@ -151,7 +150,7 @@ impl Migrations {
     ) -> Result<()> {
         let removed: Documents = turn.storage().collection(REMOVED);
         let documents: Documents = turn.storage().collection(collection);
-        let mut found = Walk::over(&removed);
+        let mut found = removed.find(Query::all()).await?;
         while let Some(record) = found.next().await? {
             let damaged = || Error::corrupt(format!("{REMOVED}/{}", record.id), "it is no removed document");
             let fields = fields_of(&record.value)?;

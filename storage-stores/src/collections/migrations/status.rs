@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use storage_core::value::{Style, write_document};
-use storage_core::{Result, Timestamp};
+use storage_core::{Query, Result, Timestamp};
 
 use super::Migrations;
 use super::check;
@@ -12,7 +12,6 @@ use super::documents::raw;
 use super::migration::{Definition, Job};
 use super::state::{Record, Stage, State};
 use super::turn::{Documents, read_state};
-use super::walk::Walk;
 use crate::collections::schema::{SchemaVersion, parse_version, raw_stamp};
 
 /// How the migrations stand.
@@ -261,7 +260,7 @@ impl Migrations {
     async fn stamps(&self, collection: &str) -> Result<Stamps> {
         let documents: Documents = self.storage.collection(collection);
         let mut stamps = Stamps::new();
-        let mut found = Walk::over(&documents);
+        let mut found = documents.find(Query::all()).await?;
         while let Some(document) = found.next().await? {
             let stamp = raw_stamp(&document.value)
                 .map_err(|error| error.with_key(format!("{collection}/{}", document.id)))?;
