@@ -1,10 +1,12 @@
 //! [`Fs`]: the full contract. Documents as the overlay keeps them, logs as files of their own.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::future::{Either, select};
 use storage_core::{
     AppendRequest, Appended, Area, BatchRequest, Changes, Declaration, DeleteDocumentRequest, DeleteRequest,
     DocumentId, Explanation, FindPage, FindRequest, Index, IndexInfo, IndexStats, Key, ListPage, ListRequest,
@@ -198,16 +200,24 @@ impl StorageAdapter for Fs {
     }
 
     async fn append(&self, log: &Name, request: AppendRequest) -> Result<Appended> {
-        let claim = self.claim(log).await;
-        let (logs, root, log) = (
-            Arc::clone(&self.logs),
-            Arc::clone(&self.handle().root),
-            log.clone(),
-        );
-        self.handle()
-            .blocking
-            .run(move || logs.append(&root, &log, &request, claim))
-            .await
+        let mut ticket = self.logs.wait(log, request);
+        loop {
+            // Whoever has the turn does what waits: most often it is done before it is this one's.
+            let claim = match select(pin!(ticket.outcome()), pin!(self.claim(log))).await {
+                Either::Left((outcome, _)) => return outcome,
+                Either::Right((claim, _)) => claim,
+            };
+            let (logs, root, log) = (
+                Arc::clone(&self.logs),
+                Arc::clone(&self.handle().root),
+                log.clone(),
+            );
+            let append = move || {
+                logs.append_waiting(&root, &log, claim);
+                Ok(())
+            };
+            self.handle().blocking.run(append).await?;
+        }
     }
 
     async fn read_log(&self, log: &Name, from: u64, limit: usize) -> Result<LogPage> {

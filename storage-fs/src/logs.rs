@@ -3,12 +3,16 @@
 //! The first line names the format and the incarnation; after it each line is an entry. An append is one write of all its lines,
 //! each saying how many are still to come, so that an append a crash cut short is known from one that is whole. Bytes of a whole
 //! append never change again, which is why what was learned about a log stays true until it is deleted.
+//!
+//! Appends of one handle that wait for their turn are written by the first that has it, with one write and one sync for all. Each is an
+//! append of its own all the same: a crash leaves the first few of them.
 
 mod line;
 mod lines;
 mod names;
 mod scan;
 mod state;
+mod waiting;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,6 +26,8 @@ use storage_core::{AppendRequest, Appended, Applied, Error, ErrorKind, LogPage, 
 use self::line::{Header, closing_line, entry_line};
 pub(crate) use self::names::names;
 use self::state::Known;
+pub(crate) use self::waiting::Ticket;
+use self::waiting::{Append, Waiting};
 use crate::atomic::{Publication, publish, unlink};
 use crate::error::{doubtful, failed};
 use crate::layout::Place;
@@ -38,6 +44,7 @@ pub(crate) struct Logs {
     known: Mutex<HashMap<Name, Arc<Mutex<Known>>>>,
     /// Logs whose last append may not survive: only read until the handle is opened again.
     poisoned: Mutex<HashSet<Name>>,
+    waiting: Arc<Waiting>,
 }
 
 /// An open log.
@@ -47,17 +54,55 @@ struct Open {
 }
 
 impl Logs {
-    /// Appends entries at the end, or finds them where they were expected.
-    pub(crate) fn append(
-        &self,
-        root: &Root,
-        log: &Name,
-        request: &AppendRequest,
-        claim: Claim,
-    ) -> Result<Appended> {
+    /// Has an append wait until somebody whose turn it is does it.
+    pub(crate) fn wait(&self, log: &Name, request: AppendRequest) -> Ticket {
+        self.waiting.push(log, request)
+    }
+
+    /// Does the append that waits longest, and those that can be written with it.
+    pub(crate) fn append_waiting(&self, root: &Root, log: &Name, claim: Claim) {
+        let held = claim.hold().map_err(failed);
+        let mut appends = self.waiting.take(log);
+        let outcome = held.and_then(|held| {
+            let outcome = match appends.as_slice() {
+                [] => Ok(Vec::new()),
+                [one] => self
+                    .append(root, log, &one.request)
+                    .map(|appended| vec![appended]),
+                several => self.append_together(root, log, several),
+            };
+            drop(held);
+            outcome
+        });
+        match outcome {
+            Ok(appended) => {
+                let rest = appends.split_off(appended.len());
+                for (append, appended) in appends.into_iter().zip(appended) {
+                    append.tell(Ok(appended));
+                }
+                self.waiting.give_back(log, rest);
+            }
+            Err(error) => {
+                let unknown = error.applied() == Applied::Unknown;
+                let rest = appends.split_off(appends.len().min(1));
+                if let Some(first) = appends.pop() {
+                    first.tell(Err(error));
+                }
+                if unknown {
+                    rest.into_iter()
+                        .for_each(|append| append.tell(Err(doubtful(Errno::IO))));
+                } else {
+                    // Nothing of theirs is there: what happens to them is seen when it is their turn.
+                    self.waiting.give_back(log, rest);
+                }
+            }
+        }
+    }
+
+    /// Appends entries at the end, or finds them where they were expected. The log is held.
+    fn append(&self, root: &Root, log: &Name, request: &AppendRequest) -> Result<Appended> {
         self.check(root, log)?;
         let place = root.layout.log(log);
-        let held = claim.hold().map_err(failed)?;
         let Some(open) = self.open(root, log, &place, true)? else {
             return match request.expected {
                 Some(expected) if expected > 0 => Err(Error::log_moved(expected, 0)),
@@ -91,21 +136,47 @@ impl Logs {
         if closed {
             return match request.expected {
                 Some(first) if request.entries.is_empty() => Ok(Appended { first, next: first }),
-                _ => Err(Error::new(
-                    ErrorKind::LogClosed,
-                    "the log is closed; delete it to begin anew",
-                )),
+                _ => Err(closed_log()),
             };
         }
         if !request.entries.is_empty() {
             let lines = lines_of(incarnation, next, &request.entries)?;
-            self.write(root, log, &open, end, &lines)?;
+            self.write(root, log, &open, end, &lines, &[length(&lines)])?;
         }
-        drop(held);
         Ok(Appended {
             first: next,
             next: next + count(&request.entries),
         })
+    }
+
+    /// Appends one after the other, wherever the end is, and syncs once. Gives those that stand, from the first on; the others were not
+    /// written. The log is held.
+    fn append_together(&self, root: &Root, log: &Name, appends: &[Append]) -> Result<Vec<Appended>> {
+        self.check(root, log)?;
+        let Some(open) = self.open(root, log, &root.layout.log(log), true)? else {
+            // The first creates the log.
+            let first = self.append(root, log, &appends[0].request)?;
+            return Ok(vec![first]);
+        };
+        let (end, mut next, incarnation) = {
+            let mut known = lock(&open.known);
+            known.extend(open.file.as_fd(), log)?.sound()?;
+            if known.closed {
+                return Err(closed_log());
+            }
+            (known.end, known.next, known.incarnation)
+        };
+        let (mut lines, mut ends, mut appended) = (Vec::new(), Vec::new(), Vec::new());
+        for append in appends {
+            let first = next;
+            lines.extend(lines_of(incarnation, first, &append.request.entries)?);
+            ends.push(length(&lines));
+            next += count(&append.request.entries);
+            appended.push(Appended { first, next });
+        }
+        let whole = self.write(root, log, &open, end, &lines, &ends)?;
+        appended.truncate(whole);
+        Ok(appended)
     }
 
     /// Closes a log, creating it where there is none.
@@ -124,7 +195,9 @@ impl Logs {
         if closed {
             return self.sync(root, log, &open.file);
         }
-        self.write(root, log, &open, end, &closing_line(incarnation, next)?)
+        let line = closing_line(incarnation, next)?;
+        self.write(root, log, &open, end, &line, &[length(&line)])
+            .map(|_| ())
     }
 
     /// Removes a log. The next of its name is another incarnation.
@@ -255,8 +328,17 @@ impl Logs {
         Ok(())
     }
 
-    /// Writes lines at the end of what is whole, over whatever a crash left there.
-    fn write(&self, root: &Root, log: &Name, open: &Open, end: u64, lines: &[u8]) -> Result<()> {
+    /// Writes the lines of appends at the end of what is whole, over whatever a crash left there. Gives how many of the appends, whose
+    /// lines end there, stand: fewer than all where the disk took no more.
+    fn write(
+        &self,
+        root: &Root,
+        log: &Name,
+        open: &Open,
+        end: u64,
+        lines: &[u8],
+        ends: &[u64],
+    ) -> Result<usize> {
         let file = open.file.as_fd();
         let torn = size(&fstat(file).map_err(failed)?) > end;
         if torn {
@@ -267,6 +349,7 @@ impl Logs {
                 .map_err(|error| error.with_applied(Applied::No))?;
         }
         let (mut at, mut rest) = (end, lines);
+        let mut whole = ends.len();
         while !rest.is_empty() {
             match root.system.write_at(file, rest, at) {
                 Ok(written) => {
@@ -275,9 +358,15 @@ impl Logs {
                 }
                 Err(Errno::INTR) => {}
                 Err(errno) => {
-                    // What is there is less than the append, so it counts for nothing even where it cannot be removed.
-                    let _ = self.cut(root, log, open, end);
-                    return Err(failed(errno));
+                    whole = ends.partition_point(|append| end + append <= at);
+                    // What is there of an append that is not whole counts for nothing even where it cannot be removed. One that is whole
+                    // may have been read by now, and stays.
+                    let Some(last) = whole.checked_sub(1) else {
+                        let _ = self.cut(root, log, open, end);
+                        return Err(failed(errno));
+                    };
+                    let _ = root.system.truncate(file, end + ends[last]);
+                    break;
                 }
             }
         }
@@ -286,7 +375,7 @@ impl Logs {
         // What it finds is what was written; whoever comes next finds it where this could not.
         let _ = known.extend(file, log);
         known.durable = known.end;
-        Ok(())
+        Ok(whole)
     }
 
     /// Removes what stands behind the whole part, for good before anything is written there: a crash must not leave some lines of
@@ -303,6 +392,10 @@ impl Logs {
             doubtful(errno)
         })
     }
+}
+
+fn closed_log() -> Error {
+    Error::new(ErrorKind::LogClosed, "the log is closed; delete it to begin anew")
 }
 
 fn make_room(known: &mut HashMap<Name, Arc<Mutex<Known>>>, log: &Name) {

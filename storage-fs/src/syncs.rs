@@ -290,3 +290,81 @@ async fn writers_in_one_directory_share_its_syncs() {
     assert_eq!(files, 64);
     assert!((1..=64).contains(&directories), "{directories}");
 }
+
+/// Entries that wait for a log that is held, and what keeps it so. The log has one entry.
+async fn waiting(fs: &Fs, log: &Name, entries: u8) -> (crate::lock::Claim, Vec<Append>) {
+    fs.append(log, AppendRequest::new(vec!["first".into()]))
+        .await
+        .unwrap();
+    let handle = fs.backend().handle();
+    let claim = handle.locks.claim(&[handle.root.layout.log(log).path()]).await;
+    let appends = (0..entries)
+        .map(|entry| {
+            let (fs, log) = (fs.clone(), log.clone());
+            let request = AppendRequest::new(vec![vec![entry; 3].into()]);
+            tokio::spawn(async move { fs.append(&log, request).await })
+        })
+        .collect();
+    // On this runtime each runs until it waits.
+    tokio::task::yield_now().await;
+    (claim, appends)
+}
+
+type Append = tokio::task::JoinHandle<storage_core::Result<storage_core::Appended>>;
+
+#[tokio::test]
+async fn appends_that_wait_are_one_write_and_one_sync_in_the_order_they_came() {
+    let (_root, recorder, fs) = opened().await;
+    let log = Name::new("log").unwrap();
+    let (claim, appends) = waiting(&fs, &log, 32).await;
+    let before = recorder.calls().len();
+    drop(claim);
+    for (first, append) in (1..).zip(appends) {
+        assert_eq!(append.await.unwrap().unwrap().first, first);
+    }
+    assert_eq!(recorder.calls()[before..], ["write", "sync data"]);
+    let page = fs.read_log(&log, 1, 100).await.unwrap();
+    let entries: Vec<_> = page.entries.iter().map(|entry| entry.bytes[0]).collect();
+    assert_eq!(entries, (0..32).collect::<Vec<u8>>());
+}
+
+#[tokio::test]
+async fn an_append_that_was_given_up_while_it_waited_is_never_made() {
+    let (_root, _recorder, fs) = opened().await;
+    let log = Name::new("log").unwrap();
+    let (claim, appends) = waiting(&fs, &log, 3).await;
+    appends[1].abort();
+    tokio::task::yield_now().await;
+    drop(claim);
+    let outcomes = futures::future::join_all(appends).await;
+    assert!(outcomes[1].is_err());
+    let page = fs.read_log(&log, 1, 100).await.unwrap();
+    let entries: Vec<_> = page.entries.iter().map(|entry| entry.bytes[0]).collect();
+    assert_eq!(entries, [0, 2]);
+}
+
+#[tokio::test]
+async fn of_appends_that_wait_a_failed_write_fails_one_and_a_failed_sync_all() {
+    let (_root, recorder, fs) = opened().await;
+    let log = Name::new("written").unwrap();
+    let (claim, appends) = waiting(&fs, &log, 3).await;
+    recorder.fail_next("write");
+    drop(claim);
+    let outcomes = futures::future::join_all(appends).await;
+    let outcomes: Vec<_> = outcomes.into_iter().map(Result::unwrap).collect();
+    let error = outcomes[0].as_ref().unwrap_err();
+    assert_eq!(error.applied(), Applied::No);
+    assert_eq!(outcomes[1].as_ref().unwrap().first, 1);
+    assert_eq!(outcomes[2].as_ref().unwrap().first, 2);
+
+    let log = Name::new("synced").unwrap();
+    let (claim, appends) = waiting(&fs, &log, 3).await;
+    recorder.fail_next("sync data");
+    drop(claim);
+    for append in appends {
+        let error = append.await.unwrap().unwrap_err();
+        assert_eq!(error.applied(), Applied::Unknown);
+    }
+    let refused = fs.append(&log, AppendRequest::new(vec!["x".into()])).await;
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::Io);
+}
