@@ -59,6 +59,9 @@ struct Arguments {
     /// Only these; everything by default
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Theme>,
+    /// Only the tables whose file has a name that begins so
+    #[arg(long, default_value = "")]
+    table: String,
     /// Where the data goes, in a directory of its own that is removed at the end; `target/bench` by default
     #[arg(long)]
     place: Option<PathBuf>,
@@ -83,7 +86,7 @@ async fn main() -> Outcome {
         return memory::through(&words).await;
     }
     let out = arguments.out.unwrap_or_else(|| "target/bench".into());
-    let mut run = Run::begin(out, arguments.place, arguments.quick)?;
+    let mut run = Run::begin(out, arguments.place, arguments.quick, arguments.table)?;
     let mut failed = Vec::new();
     for theme in Theme::value_variants() {
         if !arguments.only.is_empty() && !arguments.only.contains(theme) {

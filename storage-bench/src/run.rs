@@ -16,12 +16,13 @@ pub(crate) struct Run {
     data: TempDir,
     out: PathBuf,
     quick: bool,
+    wanted: String,
     tables: String,
 }
 
 impl Run {
     /// Makes the directory for results, and one for data that ends with the run.
-    pub(crate) fn begin(out: PathBuf, place: Option<PathBuf>, quick: bool) -> Outcome<Self> {
+    pub(crate) fn begin(out: PathBuf, place: Option<PathBuf>, quick: bool, wanted: String) -> Outcome<Self> {
         std::fs::create_dir_all(&out)?;
         let place = place.unwrap_or_else(|| out.clone());
         std::fs::create_dir_all(&place)?;
@@ -29,6 +30,7 @@ impl Run {
             data: tempfile::tempdir_in(place)?,
             out,
             quick,
+            wanted,
             tables: String::new(),
         };
         run.say(&machine::line(run.data.path()));
@@ -53,6 +55,11 @@ impl Run {
 
     pub(crate) const fn is_quick(&self) -> bool {
         self.quick
+    }
+
+    /// Whether a table of this name was asked for.
+    pub(crate) fn wants(&self, table: &str) -> bool {
+        table.starts_with(&self.wanted)
     }
 
     /// How much of something there is: less in a quick run.

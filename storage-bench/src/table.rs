@@ -112,6 +112,9 @@ impl Table {
 
     /// Runs it, prints it and writes its files.
     pub(crate) async fn run(mut self, run: &mut Run) -> Outcome {
+        if !run.wants(&self.name) {
+            return Ok(());
+        }
         let control = Arc::clone(&self.contenders.first().ok_or("a table without contenders")?.1);
         self.contenders.push(("control".into(), control));
         let (time, least, most) = if self.unit == Unit::Memory {

@@ -8,7 +8,6 @@ use storage_core::{
     Area, Declaration, DeleteRequest, Key, ListPage, ListRequest, Object, ObjectMeta, ObjectWriter,
     ReadRequest, Result, StorageBackend, Support, SweepReport, Version, WriteRequest,
 };
-use tokio::task::coop::consume_budget;
 
 use crate::cached;
 use crate::config::FsConfig;
@@ -23,8 +22,8 @@ use crate::writer::FileWriter;
 /// Objects as plain files under a directory. Cheap to clone; clones share locks and the knowledge of what is durable.
 ///
 /// Every operation is one hop to a blocking thread of tokio's, on whose runtime it must be used; what a hop began it finishes,
-/// also when the future is dropped. A streamed write makes a hop for every 256 KiB. A small read of what the system has in memory
-/// takes none.
+/// also when the future is dropped. A streamed write makes a hop for every 256 KiB. A read of up to 1 MiB that the system has in
+/// memory takes none.
 #[derive(Debug, Clone)]
 pub struct FsBackend {
     handle: Arc<Handle>,
@@ -117,8 +116,7 @@ impl StorageBackend for FsBackend {
         if self.handle.blocking.is_open()
             && let Some(object) = cached::read(&self.handle.root, &place, &request)
         {
-            // A task that only reads what is in memory must let others run, too.
-            consume_budget().await;
+            cached::let_others_run(object.as_ref().map_or(0, |object| object.bytes.len())).await;
             return object.map(Some);
         }
         let root = Arc::clone(&self.handle.root);
@@ -148,7 +146,7 @@ impl StorageBackend for FsBackend {
         if self.handle.blocking.is_open()
             && let Some(meta) = cached::stat(&self.handle.root, &place)
         {
-            consume_budget().await;
+            cached::let_others_run(0).await;
             return Ok(Some(meta));
         }
         let root = Arc::clone(&self.handle.root);
