@@ -99,9 +99,10 @@ async fn list(run: &mut Run, directory: &Path, objects: u64, name: String) -> Ou
     })
     .contender(WALK, walked)
     .contender(WALK_FACTS, walked_facts)
-    .goal(Goal::within(WALK, 1.5))
+    .goal(Goal::within(WALK_FACTS, 1.5))
     .goal(Goal::within(WALK_FACTS, 1.5).of(FACTS))
     .note("Ours comes in order, the walk as the disk has it; object_store always has size and time, OpenDAL has not.")
+    .note("What others take for a listing is a walk with size and time; one of names alone is the floor.")
     .run(run)
     .await?;
     storage.close().await?;
