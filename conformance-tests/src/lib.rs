@@ -48,6 +48,10 @@
 //! The stores have suites of their own, each behind the feature of its name, which run on the same harness: `chunks_suite!`,
 //! `collections_suite!`, `kv_suite!`, `volumes_suite!`.
 //!
+//! A harness may offer more than places, a [`Facility`] each: media that fail (`failures!` makes tests of the cases that need them),
+//! other processes, some of which are killed (`processes!`, see [`processes`]), and the files of a place (`raw!`). What it does not
+//! offer is reported as not available and never as passed.
+//!
 //! [`model`] plays random operations on an adapter beside a model of the contract, compares every answer, and makes what fails short.
 //! Its cases write such a sequence as JSON into `CONFORMANCE_FAILURES`, or where temporary files are; `CONFORMANCE_OPERATIONS` sets how
 //! many operations they play.

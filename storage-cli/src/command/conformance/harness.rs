@@ -249,6 +249,7 @@ impl Harness for UrlHarness {
             directories.extend(made);
         }
         let (factory, url, names) = (self.factory.clone(), self.url.clone(), self.names);
+        // Among the arguments of this process the URL stands as well.
         let arguments = ["conformance", "process", self.url.with_secrets()];
         let lane = Lane::command(arguments, move |directory| {
             let (factory, url) = (factory.clone(), local::within(names, &url, &directory));
