@@ -57,7 +57,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync> Collection<T> {
         let wanted = query.limit_value();
         let mut found = Found {
             collection: self.clone(),
-            request: self.request(&query)?,
+            request: self.request(query.clone())?,
             wanted,
             page: VecDeque::new(),
             unreadable: VecDeque::new(),
@@ -77,12 +77,11 @@ impl<T: Serialize + DeserializeOwned + Send + Sync> Collection<T> {
     /// As [`find`](Self::find).
     pub async fn find_page(&self, query: impl Into<Query>) -> Result<Page<T>> {
         let query = query.into().checked()?;
-        let mut request = self.request(&query)?;
         let limit = query.limit_value().map_or(DOCUMENTS_PER_PAGE, |limit| {
             usize::try_from(limit).unwrap_or(usize::MAX)
         });
+        let mut request = self.request(query)?;
         let (mut documents, mut unreadable) = (Vec::new(), Vec::new());
-        let (filter, sort) = (request.filter.clone(), request.sort.clone());
         // An adapter may end a page early, where it grows too large; the user's page is filled all the same.
         while documents.len() < limit {
             let page = self.fetch(&request, limit - documents.len()).await?;
@@ -95,7 +94,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync> Collection<T> {
         }
         let next = request
             .after
-            .map(|position| PageToken::new(&position, &self.name, &filter, &sort))
+            .map(|position| PageToken::new(&position, &self.name, &request.filter, &request.sort))
             .transpose()?;
         Ok(Page {
             documents: documents.into_iter().map(Document::read).collect::<Result<_>>()?,
@@ -115,14 +114,15 @@ impl<T: Serialize + DeserializeOwned + Send + Sync> Collection<T> {
                 "a count is over all documents that match; it takes no page token",
             ));
         }
-        let request = self.request(&query)?;
+        let limit = query.limit_value();
+        let request = self.request(query)?;
         let count = self
             .call("count documents of collection", async {
                 self.check_supported(&request)?;
                 self.storage.adapter().count(&self.checked_name()?, request).await
             })
             .await?;
-        Ok(query.limit_value().map_or(count, |limit| count.min(limit)))
+        Ok(limit.map_or(count, |limit| count.min(limit)))
     }
 
     /// How a query would be answered.
@@ -130,7 +130,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync> Collection<T> {
     /// # Errors
     /// As [`find`](Self::find).
     pub async fn explain(&self, query: impl Into<Query>) -> Result<Explanation> {
-        let request = self.request(&query.into().checked()?)?;
+        let request = self.request(query.into().checked()?)?;
         self.call("explain query on collection", async {
             self.check_supported(&request)?;
             self.storage
@@ -149,7 +149,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync> Collection<T> {
         self.storage.require_one(Capability::Indexes)
     }
 
-    fn request(&self, query: &Query) -> Result<FindRequest> {
+    fn request(&self, query: Query) -> Result<FindRequest> {
         let sort = query.effective_sort();
         let after: Option<Position> = query
             .token()

@@ -20,6 +20,7 @@
 //! Reading accepts exactly what writing produces, give or take white space and the spelling of numbers and escapes.
 
 mod date;
+mod plain;
 mod read;
 mod scan;
 mod write;

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::plain::plain;
 use crate::error::{Error, ErrorKind, Result};
 
 pub(super) struct Scanner<'a> {
@@ -89,13 +90,13 @@ impl<'a> Scanner<'a> {
         let start = self.at;
         let mut escaped = false;
         loop {
+            self.at += plain(self.text.as_bytes().get(self.at..).unwrap_or_default());
             match self.byte() {
                 Some(b'"') => break,
                 Some(b'\\') => {
                     escaped = true;
                     self.at += 2;
                 }
-                Some(0x20..) => self.at += 1,
                 Some(_) => return Err(self.fail("a control character must be escaped")),
                 None => return Err(self.fail("a string has no end")),
             }

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use bson::{RawArray, RawBinaryRef, RawBsonRef, RawDocument};
 use serde::Serialize;
 
+use super::plain::plain;
 use super::{Style, date};
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::MAX_DEPTH;
@@ -48,7 +49,7 @@ impl Writer {
             let (name, value) = field.map_err(|error| unwritable().with_source(error))?;
             self.next_line(empty);
             empty = false;
-            self.json(name.as_str())?;
+            self.string(name.as_str())?;
             self.out.push(b':');
             self.space();
             self.value(value)?;
@@ -80,7 +81,7 @@ impl Writer {
             RawBsonRef::Int32(integer) => self.json(&integer)?,
             RawBsonRef::Int64(integer) => self.json(&integer)?,
             RawBsonRef::Double(float) => self.float(float)?,
-            RawBsonRef::String(text) => self.json(text)?,
+            RawBsonRef::String(text) => self.string(text)?,
             RawBsonRef::DateTime(time) => self.datetime(time.timestamp_millis())?,
             RawBsonRef::ObjectId(id) => self.wrapped("$oid", &id.to_hex()),
             RawBsonRef::Binary(binary) => self.binary(binary),
@@ -143,6 +144,14 @@ impl Writer {
         self.space();
         self.plain(text);
         self.out.push(b'}');
+    }
+
+    fn string(&mut self, text: &str) -> Result<()> {
+        if plain(text.as_bytes()) < text.len() {
+            return self.json(text);
+        }
+        self.plain(text);
+        Ok(())
     }
 
     /// A string that needs no escape.
