@@ -8,11 +8,11 @@ use storage_core::{
 };
 
 use crate::connect::Session;
-use crate::documents::{self, Operation, Prepared, Short};
-use crate::query::{self, Budget};
+use crate::documents::{self, Operation, Prepared};
 use crate::readers::snapshot;
+use crate::short::{Budget, Short};
 use crate::store::Sqlite;
-use crate::{indexes, logs, sweep};
+use crate::{indexes, logs, query, sweep};
 
 /// The most documents `get_many` reads on the calling thread.
 const SHORT_DOCUMENTS: usize = 32;
@@ -96,14 +96,27 @@ impl StorageAdapter for Sqlite {
     async fn put_many(&self, collection: &Name, requests: Vec<PutRequest>) -> Result<Vec<Result<Version>>> {
         self.inner.check_open()?;
         let name = collection.clone();
-        let prepared: Vec<_> = requests.into_iter().map(Prepared::new).collect();
-        let bytes = prepared.iter().flatten().map(Prepared::bytes).sum();
-        self.inner
+        let mut prepared = Vec::with_capacity(requests.len());
+        let mut refused = Vec::new();
+        for (at, request) in requests.into_iter().enumerate() {
+            match Prepared::new(request) {
+                Ok(put) => prepared.push(put),
+                Err(error) => refused.push((at, error)),
+            }
+        }
+        let bytes = prepared.iter().map(Prepared::bytes).sum();
+        let mut results = self
+            .inner
             .writer
             .run(bytes, move |session| {
-                documents::put_many(session, &name, prepared)
+                documents::put_many(session, &name, &prepared)
             })
-            .await
+            .await?;
+        // From the first to the last, so that each comes to stand where it was.
+        for (at, error) in refused {
+            results.insert(at, Err(error));
+        }
+        Ok(results)
     }
 
     async fn commit(&self, batch: BatchRequest) -> Result<Vec<Option<Version>>> {
@@ -126,19 +139,19 @@ impl StorageAdapter for Sqlite {
         let find = |session: &mut Session, name: &Name, request: &FindRequest, budget| {
             snapshot(session, |session| query::find(session, name, request, budget))
         };
-        let short = self
-            .inner
-            .readers
-            .short(|session| find(session, collection, &request, Budget::SHORT))?;
+        let short =
+            self.inner.readers.short(
+                |session| match query::find_at_once(session, collection, &request) {
+                    Some(page) => Ok(page),
+                    None => find(session, collection, &request, Budget::SHORT),
+                },
+            )?;
         if let Short::Done(page) = short {
             return Ok(page);
         }
         let name = collection.clone();
         let long = move |session: &mut Session| find(session, &name, &request, Budget::LONG);
-        match self.inner.readers.long(long).await? {
-            Short::Done(page) => Ok(page),
-            Short::TooLong => Err(documents::endless()),
-        }
+        self.inner.readers.long(long).await?.unbounded()
     }
 
     async fn count(&self, collection: &Name, request: FindRequest) -> Result<u64> {
@@ -226,10 +239,19 @@ impl StorageAdapter for Sqlite {
 
     async fn read_log(&self, log: &Name, from: u64, limit: usize) -> Result<LogPage> {
         self.inner.check_open()?;
+        let read = move |session: &mut Session, name: &Name, budget| {
+            snapshot(session, |session| logs::read(session, name, from, limit, budget))
+        };
+        let short = self
+            .inner
+            .readers
+            .short(|session| read(session, log, Budget::SHORT))?;
+        if let Short::Done(page) = short {
+            return Ok(page);
+        }
         let name = log.clone();
-        let work =
-            move |session: &mut Session| snapshot(session, |session| logs::read(session, &name, from, limit));
-        self.inner.readers.long(work).await
+        let long = move |session: &mut Session| read(session, &name, Budget::LONG);
+        self.inner.readers.long(long).await?.unbounded()
     }
 
     async fn close_log(&self, log: &Name) -> Result<()> {

@@ -10,10 +10,10 @@ use storage_core::{
     ReadRequest, Result, StorageBackend, Version, WriteRequest,
 };
 
-use crate::documents::Short;
 use crate::error::classify;
 use crate::objects::{self, STAGE_BYTES, Stream};
 use crate::readers::snapshot;
+use crate::short::Short;
 use crate::store::Sqlite;
 
 #[async_trait]

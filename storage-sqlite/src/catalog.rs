@@ -27,6 +27,8 @@ pub(crate) struct Catalog {
 pub(crate) struct Collection {
     pub(crate) number: i64,
     pub(crate) indexes: Vec<IndexTable>,
+    /// Their definitions, in the same order.
+    pub(crate) definitions: Vec<Index>,
     /// The names of top-level fields that the view shows, or that were looked at and left out.
     pub(crate) fields: view::Fields,
     pub(crate) sql: DocumentSql,
@@ -42,6 +44,8 @@ pub(crate) struct DocumentSql {
     pub(crate) after_id: String,
     pub(crate) count: String,
     pub(crate) insert: String,
+    /// Only where the id is not there.
+    pub(crate) insert_new: String,
     pub(crate) update: String,
     pub(crate) delete: String,
     pub(crate) expired: String,
@@ -189,6 +193,7 @@ impl Collection {
         let fields = view::Fields::read(view, &fields)?;
         Ok(Some(Self {
             number,
+            definitions: indexes.iter().map(|table| table.index.clone()).collect(),
             indexes,
             fields,
             sql: DocumentSql::new(number),
@@ -198,11 +203,6 @@ impl Collection {
     /// One of its indexes.
     pub(crate) fn index(&self, name: &str) -> Option<&IndexTable> {
         self.indexes.iter().find(|table| table.index.name == name)
-    }
-
-    /// The definitions of all its indexes.
-    pub(crate) fn definitions(&self) -> Vec<Index> {
-        self.indexes.iter().map(|table| table.index.clone()).collect()
     }
 }
 
@@ -225,6 +225,9 @@ impl DocumentSql {
                      - (SELECT count(*) FROM {table} WHERE expires_at IS NOT NULL AND expires_at <= ?1)"
             ),
             insert: format!("INSERT INTO {table} (id, body, version, expires_at) VALUES (?1, ?2, ?3, ?4)"),
+            insert_new: format!(
+                "INSERT INTO {table} (id, body, version, expires_at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id) DO NOTHING"
+            ),
             update: format!("UPDATE {table} SET body = ?2, version = ?3, expires_at = ?4 WHERE row = ?1"),
             delete: format!("DELETE FROM {table} WHERE row = ?1"),
             expired: format!(

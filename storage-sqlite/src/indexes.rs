@@ -142,7 +142,7 @@ pub(crate) fn rebuild(session: &mut Session, name: &Name, index: &Name, now: Tim
 pub(crate) fn list(session: &mut Session, name: &Name) -> Result<Vec<IndexInfo>> {
     let collection = session.catalog.collection(&session.connection, name)?;
     let indexes = collection
-        .map(|collection| collection.definitions())
+        .map(|collection| collection.definitions.clone())
         .unwrap_or_default();
     // An index is built in the transaction that registers it, so those that can be seen are ready.
     Ok(indexes

@@ -42,7 +42,7 @@
 //! # Concurrent writers
 //!
 //! Each handle has one thread that writes. It takes all requests that wait, applies them in one transaction, each behind a savepoint
-//! of its own, commits once and then acknowledges them: a request that is refused leaves the others alone. A request whose future is dropped still
+//! of its own where it is not alone, commits once and then acknowledges them: a request that is refused leaves the others alone. A request whose future is dropped still
 //! happens whole. Several handles and several processes may open the same file on one machine; they take turns at the write lock and
 //! give way to each other after each transaction. Who does not get it within [`SqliteConfig::busy_timeout`] is told `Timeout`, not
 //! applied. Readers never wait for writers. Do not put the file on a network file system.
@@ -60,6 +60,7 @@ mod objects;
 mod query;
 mod readers;
 mod schema;
+mod short;
 mod store;
 mod sweep;
 mod view;

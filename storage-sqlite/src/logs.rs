@@ -1,15 +1,15 @@
 //! Logs: a head row for each, and a row for each entry.
 
+mod pages;
+
 use bytes::Bytes;
 use rusqlite::{OptionalExtension, params};
-use storage_core::{AppendRequest, Appended, Error, ErrorKind, LogEntry, LogPage, Name, Result, Version};
+use storage_core::{AppendRequest, Appended, Error, ErrorKind, LogPage, Name, Result, Version};
 
 use crate::connect::Session;
 use crate::documents::{cached, names, version};
 use crate::error::classify;
-
-/// The most bytes in one page, unless a single entry has more: the largest append.
-const PAGE_BYTES: usize = 8 * 1024 * 1024;
+use crate::short::{Budget, Short};
 
 struct Head {
     log: i64,
@@ -134,52 +134,26 @@ fn appended_before(
     })
 }
 
-/// Reads a page. Needs a snapshot, so that head and entries belong together.
-pub(crate) fn read(session: &Session, name: &Name, from: u64, limit: usize) -> Result<LogPage> {
+/// Reads a page, if the budget is enough for it. Needs a snapshot, so that head and entries belong together.
+pub(crate) fn read(
+    session: &Session,
+    name: &Name,
+    from: u64,
+    limit: usize,
+    budget: Budget,
+) -> Result<Short<LogPage>> {
     let mut page = LogPage::default();
     let Some(head) = head(session, name)? else {
-        return Ok(page);
+        return Ok(Short::Done(page));
     };
     page.end = head.next.unsigned_abs();
     page.closed = head.closed;
     page.incarnation = Some(head.incarnation);
-    let mut statement = cached(
-        session,
-        "SELECT sequence, bytes FROM _storage_log_entries WHERE log = ?1 AND sequence >= ?2 ORDER BY sequence LIMIT ?3",
-    )?;
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let start = i64::try_from(from).unwrap_or(i64::MAX);
-    let mut rows = statement.query([head.log, start, limit]).map_err(classify)?;
-    let mut bytes = 0;
-    let mut expected = from;
-    let missing = |sequence: u64| {
-        Error::corrupt(
-            format!("{name}/{sequence}"),
-            "the entry is missing from the log; restore the database",
-        )
-    };
-    while let Some(row) = rows.next().map_err(classify)? {
-        let sequence: i64 = row.get(0).map_err(classify)?;
-        if u64::try_from(sequence) != Ok(expected) {
-            return Err(missing(expected));
-        }
-        let entry = row.get_ref(1).map_err(classify)?.as_bytes();
-        let entry = entry.map_err(|error| classify(error.into()).with_key(format!("{name}/{sequence}")))?;
-        if !page.entries.is_empty() && bytes + entry.len() > PAGE_BYTES {
-            return Ok(page);
-        }
-        bytes += entry.len();
-        page.entries.push(LogEntry {
-            sequence: expected,
-            bytes: Bytes::copy_from_slice(entry),
-        });
-        expected += 1;
+    let wanted = page.end.saturating_sub(from).min(limit as u64);
+    if !budget.allows(wanted) {
+        return Ok(Short::TooLong);
     }
-    let wanted = page.end.saturating_sub(from).min(limit.unsigned_abs());
-    if (page.entries.len() as u64) < wanted {
-        return Err(missing(expected));
-    }
-    Ok(page)
+    pages::fill(session, name, head.log, from, wanted, page, budget)
 }
 
 /// Closes a log, which is created if need be.

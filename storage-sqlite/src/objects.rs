@@ -18,9 +18,10 @@ pub(crate) use self::staging::sweep_one;
 use self::staging::{generation, stage};
 pub(crate) use self::stream::{STAGE_BYTES, Stream};
 use crate::connect::Session;
-use crate::documents::{Short, cached, endless, version};
+use crate::documents::{cached, version};
 use crate::error::classify;
 use crate::schema::CHUNK_BITS;
+use crate::short::Short;
 
 /// The largest object that stays in its row, in bytes: up to here one look at one B-tree reads it.
 const INLINE_BYTES: usize = 64 * 1024;
@@ -97,10 +98,7 @@ pub(crate) fn read_long(
     key: &Key,
     request: &ReadRequest,
 ) -> Result<Option<Object>> {
-    match read(session, area, key, request, u64::MAX)? {
-        Short::Done(object) => Ok(object),
-        Short::TooLong => Err(endless()),
-    }
+    read(session, area, key, request, u64::MAX)?.unbounded()
 }
 
 fn read(

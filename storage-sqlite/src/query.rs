@@ -13,41 +13,12 @@ use storage_core::{
 use self::candidates::{count_range, walk, walk_rows};
 use crate::catalog::Collection;
 use crate::connect::Session;
-use crate::documents::{Short, by_row, cached};
+use crate::documents::{by_row, cached};
 use crate::error::classify;
+use crate::short::{Budget, Short};
 
 /// The most bytes of JSON in a page, unless a single document has more: what a client can hold while it waits for the rest.
 const PAGE_BYTES: usize = 8 * 1024 * 1024;
-
-/// How much a query may look at before it is told to go where it keeps nobody waiting.
-#[derive(Debug)]
-pub(crate) struct Budget {
-    candidates: usize,
-    bytes: usize,
-}
-
-impl Budget {
-    /// For the calling thread: about a millisecond's work.
-    pub(crate) const SHORT: Self = Self {
-        candidates: 256,
-        bytes: 256 * 1024,
-    };
-    /// For a thread of its own.
-    pub(crate) const LONG: Self = Self {
-        candidates: usize::MAX,
-        bytes: usize::MAX,
-    };
-
-    /// Pays for a look at one candidate or one range; `false` when the budget is used up.
-    fn pay(&mut self, bytes: usize) -> bool {
-        if self.candidates == 0 || self.bytes < bytes {
-            return false;
-        }
-        self.candidates -= 1;
-        self.bytes -= bytes;
-        true
-    }
-}
 
 /// One page of a query.
 pub(crate) fn find(
@@ -66,13 +37,34 @@ pub(crate) fn find(
     }
 }
 
+/// A page that a single statement gives, which sees one state of the database without a transaction around it. `None` where it takes more
+/// than that, or where anything failed.
+///
+/// What is remembered of the schema may be old here. An index that is gone since makes the statement fail, as its table is never used
+/// again; one that came since could not do better, as only an exact access by one range is answered so.
+pub(crate) fn find_at_once(
+    session: &mut Session,
+    name: &Name,
+    request: &FindRequest,
+) -> Option<Short<FindPage>> {
+    let (collection, plan) = plan(session, name, request).ok()??;
+    let Access::Index(access) = &plan.access else {
+        return None;
+    };
+    let single = access.ranges.len() == 1 && !access.reverse && !plan.sort && plan.residual == Filter::All;
+    if !single {
+        return None;
+    }
+    in_order(session, &collection, &plan, request, &mut Budget::SHORT.clone()).ok()
+}
+
 /// How a query would be answered.
 pub(crate) fn explain(session: &mut Session, name: &Name, request: &FindRequest) -> Result<Explanation> {
     let collection = session.catalog.collection(&session.connection, name)?;
     let indexes = collection
-        .map(|collection| collection.definitions())
-        .unwrap_or_default();
-    Ok(Plan::of(request, &indexes)?.explain())
+        .as_ref()
+        .map_or(&[][..], |collection| &collection.definitions);
+    Ok(Plan::of(request, indexes)?.explain())
 }
 
 /// How many documents match.
@@ -108,9 +100,9 @@ pub(crate) fn count(session: &mut Session, name: &Name, request: &FindRequest) -
                     request,
                     false,
                     &mut budget,
-                    &mut |stored| {
-                        if plan.residual.matches(&stored.document()?)? {
-                            rows.insert(stored.row);
+                    &mut |candidate| {
+                        if plan.residual.matches(&candidate.document()?)? {
+                            rows.insert(candidate.row);
                         }
                         Ok(ControlFlow::Continue(()))
                     },
@@ -130,10 +122,9 @@ fn plan(
     let collection = session.catalog.collection(&session.connection, name)?;
     let indexes = collection
         .as_ref()
-        .map(|collection| collection.definitions())
-        .unwrap_or_default();
+        .map_or(&[][..], |collection| &collection.definitions);
     // Also where there is nothing, a query without an index is refused: whether it is must not depend on the data.
-    let plan = Plan::of(request, &indexes)?;
+    let plan = Plan::of(request, indexes)?;
     Ok(collection.map(|collection| (collection, plan)))
 }
 
@@ -156,19 +147,19 @@ fn in_order(
         request,
         true,
         budget,
-        &mut |stored| {
-            let Some(body) = readable(stored.document(), &mut unreadable)? else {
+        &mut |candidate| {
+            let Some(body) = readable(candidate.document(), &mut unreadable)? else {
                 return Ok(ControlFlow::Continue(()));
             };
             if !plan.residual.matches(&body)? {
                 return Ok(ControlFlow::Continue(()));
             }
-            if documents.len() >= request.limit || is_full(bytes, stored.body.len()) {
+            if documents.len() >= request.limit || is_full(bytes, candidate.body.len()) {
                 more = true;
                 return Ok(ControlFlow::Break(()));
             }
-            bytes += stored.body.len();
-            documents.push(stored.with_body(body)?);
+            bytes += candidate.body.len();
+            documents.push(candidate.with_body(body)?);
             Ok(ControlFlow::Continue(()))
         },
     )?;
@@ -199,22 +190,26 @@ fn sorted(
         request,
         false,
         budget,
-        &mut |stored| {
+        &mut |candidate| {
             // Where ids are the order and the access is exact, the body says nothing more.
             let key = if request.sort.is_empty() && plan.residual == Filter::All {
-                stored.id.as_bytes().to_vec()
+                candidate.id.as_bytes().to_vec()
             } else {
-                let Some(body) = readable(stored.document(), &mut unreadable)? else {
+                let Some(body) = readable(candidate.document(), &mut unreadable)? else {
                     return Ok(ControlFlow::Continue(()));
                 };
                 if !plan.residual.matches(&body)? {
                     return Ok(ControlFlow::Continue(()));
                 }
-                sort_key(&body, &storage_core::DocumentId::new(&stored.id)?, &request.sort)?
+                sort_key(
+                    &body,
+                    &storage_core::DocumentId::new(candidate.id)?,
+                    &request.sort,
+                )?
             };
             if after.as_ref().is_none_or(|after| key > *after) {
                 // One more than the page holds, to know whether another follows. A document with several entries has one key.
-                least.insert(key, stored.row);
+                least.insert(key, candidate.row);
                 if least.len() > request.limit.saturating_add(1) {
                     least.pop_last();
                 }

@@ -57,7 +57,12 @@ impl Readers {
             Self::Memory(shared) => shared.lock().unwrap_or_else(PoisonError::into_inner),
             Self::File(readers) => readers.idle(),
         };
-        read(session.as_mut().ok_or_else(closed)?)
+        let session = session.as_mut().ok_or_else(closed)?;
+        if !session.connection.is_autocommit() {
+            // A read that panicked left its transaction open.
+            session.connection.execute_batch("ROLLBACK").map_err(classify)?;
+        }
+        read(session)
     }
 
     /// Reads on a thread where blocking is fine.
@@ -145,10 +150,6 @@ impl FileReaders {
 /// Reads from one state of the database, whatever is committed meanwhile.
 pub(crate) fn snapshot<T>(session: &mut Session, read: impl FnOnce(&mut Session) -> Result<T>) -> Result<T> {
     let execute = |session: &Session, sql: &str| session.connection.prepare_cached(sql)?.execute([]);
-    if !session.connection.is_autocommit() {
-        // A read that panicked left its transaction open.
-        session.connection.execute_batch("ROLLBACK").map_err(classify)?;
-    }
     execute(session, "BEGIN").map_err(classify)?;
     let result = session
         .catalog

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use rusqlite::{Connection, OptionalExtension, params};
-use storage_core::bson::{RawBsonRef, RawDocument};
+use storage_core::bson::RawDocument;
+use storage_core::bson::spec::ElementType;
 use storage_core::{Error, Name, Result};
 
 use crate::error::classify;
@@ -47,15 +48,18 @@ impl Fields {
         if self.shown.len() >= MAX_FIELDS {
             return new;
         }
-        for (at, field) in body.iter().enumerate() {
-            let Ok((name, value)) = field else { break };
-            let name = name.as_str();
+        for (at, field) in body.iter_elements().enumerate() {
+            let Ok(field) = field else { break };
+            let name = field.key().as_str();
             // Such a document is wrapped at rest, so that its fields are not at the top.
             if at == 0 && name.starts_with('$') {
                 break;
             }
             if self.known.contains(name)
-                || matches!(value, RawBsonRef::Document(_) | RawBsonRef::Array(_))
+                || matches!(
+                    field.element_type(),
+                    ElementType::EmbeddedDocument | ElementType::Array
+                )
                 || !can_be_column(name)
             {
                 continue;
@@ -70,6 +74,11 @@ impl Fields {
         }
         new
     }
+}
+
+/// Whether a document has plain fields that the view does not show and could.
+pub(crate) fn shows_more(fields: &Fields, body: &RawDocument) -> bool {
+    !fields.new_in(body).is_empty()
 }
 
 /// Quotes and backslashes have no spelling in SQLite's JSON paths.

@@ -10,8 +10,9 @@ use bytes::Bytes;
 use rusqlite::Connection;
 use storage_core::bson::{RawDocumentBuf, rawdoc};
 use storage_core::{
-    Applied, Area, ByteRange, Condition, DeleteRequest, DocumentId, ErrorKind, Filter, FindRequest, Index,
-    Key, Name, PutRequest, ReadRequest, Retry, StorageAdapter, StorageBackend, Timestamp, WriteRequest,
+    AppendRequest, Applied, Area, ByteRange, Condition, DeleteRequest, DocumentId, ErrorKind, Filter,
+    FindRequest, Index, Key, Name, PutRequest, Query, ReadRequest, Retry, StorageAdapter, StorageBackend,
+    Timestamp, WriteRequest,
 };
 use storage_sqlite::{Sqlite, SqliteConfig};
 
@@ -207,6 +208,138 @@ async fn handles_see_each_others_collections_indexes_and_fields() {
     assert_eq!(sum, 10);
     one.close().await.unwrap();
     two.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_index_another_handle_dropped_or_made_anew_is_noticed_by_a_query_that_used_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("app.db");
+    // One connection reads, so that it is the one which remembers.
+    let one = Sqlite::open(SqliteConfig::new(&path).read_connections(1))
+        .await
+        .unwrap();
+    let two = Sqlite::open(SqliteConfig::new(&path)).await.unwrap();
+    let by_n = Index::btree("by_n", ["n"]);
+    let query = || FindRequest::new(Query::eq("n", 2_i64).into(), Vec::new(), NOW);
+    let found = async || {
+        let page = one.find(&name("c"), query()).await;
+        page.map(|page| page.documents.len())
+            .map_err(|error| error.kind())
+    };
+    for (id, n) in [("a", 1_i64), ("b", 2), ("c", 2)] {
+        two.put(&name("c"), put(id, rawdoc! { "n": n })).await.unwrap();
+    }
+    for _ in 0..2 {
+        assert_eq!(found().await, Err(ErrorKind::IndexRequired));
+        two.ensure_index(&name("c"), &by_n, NOW).await.unwrap();
+        assert_eq!(found().await, Ok(2));
+        two.rebuild_index(&name("c"), &name("by_n"), NOW).await.unwrap();
+        assert_eq!(found().await, Ok(2));
+        assert!(two.drop_index(&name("c"), &name("by_n")).await.unwrap());
+    }
+    one.close().await.unwrap();
+    two.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn of_many_puts_one_that_is_refused_after_it_wrote_leaves_nothing_and_the_others_stay() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("app.db");
+    let sqlite = Sqlite::open(SqliteConfig::new(&path)).await.unwrap();
+    let by_n = Index::btree("by_n", ["n"]).unique();
+    sqlite.ensure_index(&name("c"), &by_n, NOW).await.unwrap();
+    sqlite
+        .put(&name("c"), put("0", rawdoc! { "n": 0_i64 }))
+        .await
+        .unwrap();
+    let mut absent = put("0", rawdoc! { "n": 9_i64 });
+    absent.condition = Condition::IfAbsent;
+    let written = sqlite
+        .put_many(
+            &name("c"),
+            vec![
+                put("1", rawdoc! { "n": 1_i64 }),
+                put("2", rawdoc! { "n": 2_i64 }),
+                // The view has shown its field by the time its number turns out to be taken.
+                put("3", rawdoc! { "n": 1_i64, "shown": true }),
+                put("4", rawdoc! { "n": 1_i64 }),
+                absent,
+                put("0", rawdoc! { "n": 5_i64 }),
+                put("6", rawdoc! { "n": 0_i64 }),
+                put("7", rawdoc! { "n": rawdoc! { "not": "an array" } }),
+            ],
+        )
+        .await
+        .unwrap();
+    let kinds: Vec<_> = written
+        .iter()
+        .map(|written| written.as_ref().err().map(storage_core::Error::kind))
+        .collect();
+    let (taken, there) = (Some(ErrorKind::UniqueViolation), Some(ErrorKind::AlreadyExists));
+    assert_eq!(kinds, [None, None, taken, taken, there, None, None, None]);
+    let shell = Connection::open(&path).unwrap();
+    let ids: String = shell
+        .query_row(
+            "SELECT group_concat(id) FROM (SELECT id FROM c ORDER BY id)",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(ids, "0,1,2,6,7");
+    assert!(shell.prepare("SELECT shown FROM c").is_err());
+    let all = FindRequest::new(Query::ge("n", 0_i64).into(), Vec::new(), NOW);
+    let found = sqlite.find(&name("c"), all).await.unwrap().documents;
+    let ids: Vec<_> = found.iter().map(|document| document.id.as_str()).collect();
+    assert_eq!(ids, ["0", "1", "2", "6"]);
+    sqlite.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_page_of_a_log_is_the_same_wherever_its_entries_stand_and_whoever_reads_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let sqlite = Sqlite::open(SqliteConfig::new(directory.path().join("app.db")))
+        .await
+        .unwrap();
+    let (one, two) = (name("one"), name("two"));
+    // Short and long ones, now in a row and now between those of another log.
+    let entry = |at: usize| Bytes::from(vec![b'a'; if at == 150 { 300 * 1024 } else { at }]);
+    for at in 0..400 {
+        sqlite
+            .append(&one, AppendRequest::new(vec![entry(at)]))
+            .await
+            .unwrap();
+        if at % 50 > 40 {
+            sqlite
+                .append(&two, AppendRequest::new(vec![Bytes::from_static(b"between")]))
+                .await
+                .unwrap();
+        }
+    }
+    for (from, limit) in [
+        (0, 400),
+        (0, 10),
+        (30, 30),
+        (30, 100),
+        (100, 100),
+        (145, 5),
+        (150, 1),
+        (390, 100),
+        (400, 9),
+    ] {
+        let page = sqlite.read_log(&one, from, limit).await.unwrap();
+        let first = usize::try_from(from).unwrap();
+        let expected: Vec<_> = (first..400.min(first + limit)).map(entry).collect();
+        let read: Vec<_> = page.entries.iter().map(|entry| entry.bytes.clone()).collect();
+        assert!(read == expected, "{limit} from {from}: {}", read.len());
+        assert!(
+            page.entries
+                .iter()
+                .zip(from..)
+                .all(|(entry, number)| entry.sequence == number)
+        );
+        assert_eq!(page.end, 400);
+    }
+    sqlite.close().await.unwrap();
 }
 
 #[tokio::test]

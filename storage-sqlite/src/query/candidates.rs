@@ -5,16 +5,16 @@ use std::ops::ControlFlow;
 use rusqlite::{OptionalExtension, params};
 use storage_core::{Access, FindRequest, IndexAccess, KeyRange, Position, Result};
 
-use super::Budget;
 use crate::catalog::{Collection, IndexTable};
 use crate::connect::Session;
-use crate::documents::{Stored, cached};
+use crate::documents::{Candidate, cached};
 use crate::error::classify;
+use crate::short::Budget;
 
 /// Stands for "no upper bound": after every key. Encodings begin below `FF`, hashes are shorter.
 const AFTER_ALL: [u8; 40] = [0xFF; 40];
 
-type Visit<'a> = &'a mut dyn FnMut(Stored) -> Result<ControlFlow<()>>;
+type Visit<'a> = &'a mut dyn FnMut(Candidate<'_>) -> Result<ControlFlow<()>>;
 
 /// Hands over every candidate until told to stop. `false` if the budget was used up first.
 ///
@@ -118,11 +118,11 @@ fn rows(
     let mut statement = cached(session, sql)?;
     let mut rows = statement.query(params).map_err(classify)?;
     while let Some(row) = rows.next().map_err(classify)? {
-        let stored = Stored::of(row)?;
-        if !budget.pay(stored.body.len()) {
+        let candidate = Candidate::of(row)?;
+        if !budget.pay(candidate.body.len()) {
             return Ok(Flow::UsedUp);
         }
-        if visit(stored)?.is_break() {
+        if visit(candidate)?.is_break() {
             return Ok(Flow::Stopped);
         }
     }

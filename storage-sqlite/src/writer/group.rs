@@ -1,4 +1,4 @@
-//! One transaction for many requests, each behind a savepoint of its own.
+//! One transaction for many requests, each behind a savepoint of its own where it is not alone.
 
 use storage_core::{Applied, Error, ErrorKind, Result, Retry};
 
@@ -8,30 +8,40 @@ use crate::error::{classify, is_busy};
 
 /// Runs a group in the transaction that was begun and ends it. Gives back the requests that were not begun because the transaction
 /// was lost.
-pub(super) fn transact(session: &mut Session, group: Vec<Box<dyn Job>>) -> Vec<Box<dyn Job>> {
+pub(super) fn transact(session: &mut Session, mut group: Vec<Box<dyn Job>>) -> Vec<Box<dyn Job>> {
+    if let [job] = group.as_mut_slice() {
+        // The transaction is its alone, and so does what a savepoint would.
+        let keep = job.run(session);
+        if session.connection.is_autocommit() {
+            roll_back(session);
+            fail(group, &lost());
+        } else if keep {
+            commit(session, group);
+        } else {
+            roll_back(session);
+            settle(group);
+        }
+        return Vec::new();
+    }
     let mut waiting = group.into_iter();
     let mut done: Vec<Box<dyn Job>> = Vec::with_capacity(waiting.len());
     while let Some(mut job) = waiting.next() {
         let stepped = step(session, &mut *job);
         done.push(job);
         // SQLite ends the transaction by itself after some errors: a full disk, a failed read, no memory.
-        let lost = session.connection.is_autocommit();
-        if lost || stepped.is_err() {
+        if session.connection.is_autocommit() || stepped.is_err() {
             roll_back(session);
-            let error = match stepped {
-                Err(error) => classify(error),
-                Ok(()) => Error::new(
-                    ErrorKind::Conflict,
-                    "a request of the same transaction met a failure of the database that undid them all; try again",
-                )
-                .with_retry(Retry::Later),
-            };
-            fail(done, &error);
+            fail(done, &stepped.map_or_else(classify, |()| lost()));
             return waiting.collect();
         }
     }
+    commit(session, done);
+    Vec::new()
+}
+
+fn commit(session: &mut Session, done: Vec<Box<dyn Job>>) {
     match execute(session, "COMMIT") {
-        Ok(()) => done.into_iter().for_each(|job| job.settle(Ok(()))),
+        Ok(()) => settle(done),
         Err(error) => {
             let certain = is_busy(&error) && !session.connection.is_autocommit();
             roll_back(session);
@@ -40,7 +50,20 @@ pub(super) fn transact(session: &mut Session, group: Vec<Box<dyn Job>>) -> Vec<B
             fail(done, &classify(error).with_applied(applied));
         }
     }
-    Vec::new()
+}
+
+/// Gives everybody the answer that is theirs.
+fn settle(done: Vec<Box<dyn Job>>) {
+    done.into_iter().for_each(|job| job.settle(Ok(())));
+}
+
+/// What those are told whose transaction is gone without a word.
+fn lost() -> Error {
+    Error::new(
+        ErrorKind::Conflict,
+        "a request of the same transaction met a failure of the database that undid them all; try again",
+    )
+    .with_retry(Retry::Later)
 }
 
 /// Runs one request behind a savepoint.
