@@ -368,3 +368,25 @@ async fn of_appends_that_wait_a_failed_write_fails_one_and_a_failed_sync_all() {
     let refused = fs.append(&log, AppendRequest::new(vec!["x".into()])).await;
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::Io);
 }
+
+#[tokio::test]
+async fn of_appends_that_wait_those_that_are_whole_when_the_disk_is_full_stand() {
+    let (_root, recorder, fs) = opened().await;
+    let log = Name::new("log").unwrap();
+    let (claim, appends) = waiting(&fs, &log, 3).await;
+    let before = recorder.calls().len();
+    // One line and a part of the next.
+    recorder.cut_next_write_at(90);
+    drop(claim);
+    for (first, append) in (1..).zip(appends) {
+        assert_eq!(append.await.unwrap().unwrap().first, first);
+    }
+    assert_eq!(
+        recorder.calls()[before..],
+        ["write", "write", "truncate", "sync data", "write", "sync data"],
+        "the first is synced, the others are written where they belong when it is their turn"
+    );
+    let page = fs.read_log(&log, 1, 100).await.unwrap();
+    let entries: Vec<_> = page.entries.iter().map(|entry| entry.bytes[0]).collect();
+    assert_eq!((entries, page.torn_bytes), (vec![0, 1, 2], 0));
+}

@@ -48,6 +48,8 @@ struct Recording {
     fault: Option<Fault>,
     /// How many calls the fault has seen.
     met: usize,
+    /// How much the disk takes of what is next written at a place, in bytes.
+    short: Option<usize>,
 }
 
 impl Recorder {
@@ -79,6 +81,22 @@ impl Recorder {
             persistent: false,
             made: false,
         }));
+    }
+
+    /// Has the disk take no more than this of what is next written at a place, and fail what is written there after it.
+    pub(crate) fn cut_next_write_at(&self, bytes: usize) {
+        self.fail(Some(Fault {
+            only: "write",
+            first: 2,
+            errno: Errno::NOSPC,
+            persistent: false,
+            made: false,
+        }));
+        self.lock().short = Some(bytes);
+    }
+
+    pub(crate) fn take_short(&self) -> Option<usize> {
+        self.lock().short.take()
     }
 
     /// Whether a call failed, or its answer.
