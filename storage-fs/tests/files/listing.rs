@@ -2,8 +2,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
-use storage_core::{Area, Key, ListEntry, ListRequest, Listing, StorageBackend, WriteRequest};
-use storage_fs::FsBackend;
+use storage_core::{
+    Area, Durability, Key, ListEntry, ListRequest, Listing, Query, Storage, StorageBackend, WriteRequest,
+    bson,
+};
+use storage_fs::{Fs, FsBackend, FsConfig};
 use tempfile::TempDir;
 
 use super::support::*;
@@ -290,4 +293,29 @@ proptest! {
             assert_eq!(found, expected(&keys, &request), "{request:?} over {keys:?}");
         });
     }
+}
+
+#[tokio::test]
+async fn a_find_beside_writes_reads_the_names_of_its_documents_once() {
+    let root = TempDir::new().unwrap();
+    let config = FsConfig::new(root.path()).durability(Durability::ProcessCrash);
+    let storage = Storage::new(Fs::open(config).await.unwrap());
+    let documents = storage.collection::<bson::Document>("users");
+    let user = bson::doc! { "name": "Ada" };
+    for number in 0..250 {
+        documents.put(format!("{number:03}"), &user).await.unwrap();
+    }
+    let mut found = documents.find(Query::all()).await.unwrap();
+    documents.put("249 and a half", &user).await.unwrap();
+    let mut ids = Vec::new();
+    while let Some(document) = found.next().await.unwrap() {
+        documents.put(document.id.as_str(), &user).await.unwrap();
+        ids.push(document.id.as_str().to_owned());
+    }
+    // Each once, though each changed its directory; and not the one whose name was not there to be read.
+    assert_eq!(
+        ids,
+        (0..250).map(|number| format!("{number:03}")).collect::<Vec<_>>()
+    );
+    assert_eq!(documents.count(Query::all()).await.unwrap(), 251);
 }
