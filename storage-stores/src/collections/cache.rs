@@ -100,14 +100,22 @@ impl Cache {
 
     /// What is known of this id and still counts.
     pub(super) async fn get(&self, id: &DocumentId, now: Timestamp) -> Option<Arc<Record>> {
-        let entry = self.entries.as_ref()?.get(id).await;
-        let valid = entry.filter(|entry| {
-            let expired = entry.record.expires_at.is_some_and(|at| at <= now);
-            entry.epoch == self.epoch(id) && now < entry.until && !expired
-        });
-        let count = if valid.is_some() { &self.hits } else { &self.misses };
+        let record = self.look(id, now).await;
+        let count = if record.is_some() {
+            &self.hits
+        } else {
+            &self.misses
+        };
         count.fetch_add(1, Ordering::Relaxed);
-        valid.map(|entry| entry.record)
+        record
+    }
+
+    /// The same, of which no count is kept.
+    pub(super) async fn look(&self, id: &DocumentId, now: Timestamp) -> Option<Arc<Record>> {
+        let entry = self.entries.as_ref()?.get(id).await?;
+        let expired = entry.record.expires_at.is_some_and(|at| at <= now);
+        let valid = entry.epoch == self.epoch(id) && now < entry.until && !expired;
+        valid.then_some(entry.record)
     }
 
     /// To be asked for before a read begins.

@@ -69,6 +69,10 @@ impl Shared {
         {
             return Ok(landed.record.clone());
         }
+        // One that ended between the look above and the wait is in the cache.
+        if let Some(record) = self.cache.look(id, self.storage.now()).await {
+            return Ok(Some(record));
+        }
         let read = self.cache.read_at(id, self.storage.now());
         let record = self.fetch(id).await?;
         if let Some(record) = &record {
