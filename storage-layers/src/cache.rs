@@ -23,7 +23,7 @@ mod upload;
 
 use self::disk::Disk;
 use self::flights::Flights;
-use self::shelf::{Found, Shelf, Slot};
+use self::shelf::{AtHand, Found, Shelf, Slot};
 
 /// Keeps whole objects and documents that were read by key, in memory and, if wanted, on a disk of its own.
 ///
@@ -139,7 +139,7 @@ impl<A: StorageBackend> Cache<A> {
             validated: read(&self.counters.validated),
             from_disk: read(&self.counters.from_disk),
             misses: read(&self.counters.misses),
-            memory_bytes: self.shelf.bytes().await,
+            memory_bytes: self.shelf.bytes(),
             disk_bytes: match &self.disk {
                 Some(disk) => disk.bytes().await,
                 None => 0,
@@ -152,9 +152,9 @@ impl<A: StorageBackend> Cache<A> {
     }
 
     /// What is kept and may be given without asking.
-    async fn at_hand(&self, slot: &Slot) -> Option<Found> {
-        let found = self.shelf.get(slot, self.options.max_age).await?;
-        if !matches!(found, Found::Large) {
+    fn at_hand(&self, slot: &Slot) -> Option<AtHand> {
+        let found = self.shelf.get(slot, self.options.max_age)?;
+        if !matches!(*found, Found::Large) {
             count(&self.counters.hits);
         }
         Some(found)
@@ -166,8 +166,8 @@ impl<A: StorageBackend> Cache<A> {
             return self.fetch(&slot, key).await;
         }
         let _flight = self.flights.join(&slot).await;
-        match self.at_hand(&slot).await {
-            Some(Found::Object(object)) => Ok(Some(object)),
+        match self.at_hand(&slot).as_deref() {
+            Some(Found::Object(object)) => Ok(Some(object.clone())),
             Some(Found::Absent) => Ok(None),
             _ => self.fetch(&slot, key).await,
         }
@@ -176,7 +176,7 @@ impl<A: StorageBackend> Cache<A> {
     /// Asks below, only for news where something is kept.
     async fn fetch(&self, slot: &Slot, key: &Key) -> Result<Option<Object>> {
         let read = self.shelf.reading(slot);
-        let kept = match self.shelf.peek(slot).await {
+        let kept = match self.shelf.peek(slot) {
             Some(object) => Some((object, false)),
             None => self.on_disk(key).await.map(|object| (object, true)),
         };
@@ -188,7 +188,7 @@ impl<A: StorageBackend> Cache<A> {
                 if from_disk {
                     count(&self.counters.from_disk);
                 }
-                self.shelf.keep(slot, read, Found::Object(object.clone())).await;
+                self.shelf.keep(slot, read, Found::Object(object.clone()));
                 Ok(Some(object))
             }
             (Ok(Some(object)), _) => {
@@ -202,12 +202,12 @@ impl<A: StorageBackend> Cache<A> {
                 } else {
                     Found::Large
                 };
-                self.shelf.keep(slot, read, found).await;
+                self.shelf.keep(slot, read, found);
                 Ok(Some(object))
             }
             (Ok(None), _) => {
                 count(&self.counters.misses);
-                self.shelf.keep(slot, read, Found::Absent).await;
+                self.shelf.keep(slot, read, Found::Absent);
                 Ok(None)
             }
             (Err(error), _) => Err(error),
@@ -254,13 +254,18 @@ impl<A: StorageBackend> StorageBackend for Cache<A> {
         if area != Area::Objects || conditional {
             return self.inner.read(area, key, request).await;
         }
-        match self.at_hand(&Slot::Object(key.clone())).await {
-            Some(Found::Object(object)) => Object::answer(object.meta, &object.bytes, &request).map(Some),
-            Some(Found::Absent) => Ok(None),
-            Some(Found::Large) => self.inner.read(area, key, request).await,
-            _ if request.range.is_some() => self.inner.read(area, key, request).await,
-            _ => self.read_whole(key).await,
+        let large = match self.at_hand(&Slot::Object(key.clone())).as_deref() {
+            Some(Found::Object(object)) => {
+                return Object::answer(object.meta.clone(), &object.bytes, &request).map(Some);
+            }
+            Some(Found::Absent) => return Ok(None),
+            found => matches!(found, Some(Found::Large)),
+        };
+        if large || request.range.is_some() {
+            return self.inner.read(area, key, request).await;
         }
+        // In a box of its own, so that the future of a hit is small.
+        Box::pin(self.read_whole(key)).await
     }
 
     async fn write(&self, area: Area, key: &Key, bytes: Bytes, request: WriteRequest) -> Result<Version> {
@@ -270,8 +275,8 @@ impl<A: StorageBackend> StorageBackend for Cache<A> {
 
     async fn stat(&self, area: Area, key: &Key) -> Result<Option<ObjectMeta>> {
         if area == Area::Objects {
-            match self.at_hand(&Slot::Object(key.clone())).await {
-                Some(Found::Object(object)) => return Ok(Some(object.meta)),
+            match self.at_hand(&Slot::Object(key.clone())).as_deref() {
+                Some(Found::Object(object)) => return Ok(Some(object.meta.clone())),
                 Some(Found::Absent) => return Ok(None),
                 _ => {}
             }
@@ -351,11 +356,11 @@ impl<A: StorageAdapter> StorageAdapter for Cache<A> {
             return self.inner.get(collection, id, now).await;
         }
         let slot = Slot::document(collection, id);
-        if let Some(answer) = self.document_at_hand(&slot, now).await {
+        if let Some(answer) = self.document_at_hand(&slot, now) {
             return Ok(answer);
         }
         let _flight = self.flights.join(&slot).await;
-        if let Some(answer) = self.document_at_hand(&slot, now).await {
+        if let Some(answer) = self.document_at_hand(&slot, now) {
             return Ok(answer);
         }
         let read = self.shelf.reading(&slot);
@@ -364,9 +369,9 @@ impl<A: StorageAdapter> StorageAdapter for Cache<A> {
         let found = match &answer {
             None => Found::Absent,
             Some(document) if document.body.as_bytes().len() as u64 > self.entry_bytes() => Found::Large,
-            Some(document) => Found::Document(Arc::new(document.clone())),
+            Some(document) => Found::Document(document.clone()),
         };
-        self.shelf.keep(&slot, read, found).await;
+        self.shelf.keep(&slot, read, found);
         Ok(answer)
     }
 
@@ -398,12 +403,12 @@ impl<A: StorageAdapter> StorageAdapter for Cache<A> {
 
 impl<A: StorageAdapter> Cache<A> {
     /// What is kept of a document, unless it expired meanwhile.
-    async fn document_at_hand(&self, slot: &Slot, now: Timestamp) -> Option<Option<StoredDocument>> {
-        match self.at_hand(slot).await? {
+    fn document_at_hand(&self, slot: &Slot, now: Timestamp) -> Option<Option<StoredDocument>> {
+        match &*self.at_hand(slot)? {
             Found::Absent => Some(None),
             Found::Document(document) => {
                 let live = document.expires_at.is_none_or(|at| at > now);
-                live.then(|| Some((*document).clone()))
+                live.then(|| Some(document.clone()))
             }
             _ => None,
         }

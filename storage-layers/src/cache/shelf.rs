@@ -4,6 +4,7 @@
 //! on when it is over, however it ended. An entry carries the epoch from before it was read and counts only while that is the present one.
 
 use std::hash::{BuildHasher, RandomState};
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -24,32 +25,46 @@ pub(super) enum Slot {
 }
 
 /// What was found below.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) enum Found {
     /// Nothing.
     Absent,
-    Document(Arc<StoredDocument>),
+    Document(StoredDocument),
     /// Something too large to be kept.
     Large,
     Object(Object),
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Entry {
     found: Found,
     read: Reading,
 }
 
+/// What is at hand, without a copy of it.
+#[derive(Debug)]
+pub(super) struct AtHand(Arc<Entry>);
+
+impl Deref for AtHand {
+    type Target = Found;
+
+    fn deref(&self) -> &Found {
+        &self.0.found
+    }
+}
+
 /// A read that is about to begin.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reading {
+    /// Where its slot's epoch is: with it a hit needs no second hash of the slot.
+    shard: usize,
     epoch: u64,
     at: Instant,
 }
 
 #[derive(Debug)]
 pub(super) struct Shelf {
-    entries: moka::future::Cache<Slot, Entry>,
+    entries: moka::sync::Cache<Slot, Arc<Entry>>,
     epochs: Box<[AtomicU64]>,
     hasher: RandomState,
 }
@@ -93,9 +108,9 @@ impl Entry {
 
 impl Shelf {
     pub(super) fn new(bytes: u64) -> Self {
-        let entries = moka::future::Cache::builder()
+        let entries = moka::sync::Cache::builder()
             .max_capacity(bytes)
-            .weigher(|slot: &Slot, entry: &Entry| u32::try_from(entry.weight(slot)).unwrap_or(u32::MAX))
+            .weigher(|slot: &Slot, entry: &Arc<Entry>| u32::try_from(entry.weight(slot)).unwrap_or(u32::MAX))
             .build();
         Self {
             entries,
@@ -105,34 +120,36 @@ impl Shelf {
     }
 
     /// What is kept, counts, and is younger than this.
-    pub(super) async fn get(&self, slot: &Slot, max_age: Duration) -> Option<Found> {
+    pub(super) fn get(&self, slot: &Slot, max_age: Duration) -> Option<AtHand> {
         if max_age.is_zero() {
             return None;
         }
-        let entry = self.entries.get(slot).await?;
-        let counts = entry.read.epoch == self.epoch(slot) && entry.read.at.elapsed() < max_age;
-        counts.then_some(entry.found)
+        let entry = self.entries.get(slot)?;
+        let counts = entry.read.epoch == self.epoch(entry.read.shard) && entry.read.at.elapsed() < max_age;
+        counts.then_some(AtHand(entry))
     }
 
     /// The object that was there once: to be asked about, not to be given.
-    pub(super) async fn peek(&self, slot: &Slot) -> Option<Object> {
-        match self.entries.get(slot).await?.found {
-            Found::Object(object) => Some(object),
+    pub(super) fn peek(&self, slot: &Slot) -> Option<Object> {
+        match &self.entries.get(slot)?.found {
+            Found::Object(object) => Some(object.clone()),
             _ => None,
         }
     }
 
     /// To be asked for before a read begins.
     pub(super) fn reading(&self, slot: &Slot) -> Reading {
+        let shard = self.shard(slot);
         Reading {
-            epoch: self.epoch(slot),
+            shard,
+            epoch: self.epoch(shard),
             at: Instant::now(),
         }
     }
 
     /// Keeps what was read. If something was written meanwhile it never counts.
-    pub(super) async fn keep(&self, slot: &Slot, read: Reading, found: Found) {
-        self.entries.insert(slot.clone(), Entry { found, read }).await;
+    pub(super) fn keep(&self, slot: &Slot, read: Reading, found: Found) {
+        self.entries.insert(slot.clone(), Arc::new(Entry { found, read }));
     }
 
     /// To be held while something is written.
@@ -142,21 +159,21 @@ impl Shelf {
 
     /// A write is over.
     pub(super) fn written(&self, slot: &Slot) {
-        self.shard(slot).fetch_add(1, Ordering::SeqCst);
+        self.epochs[self.shard(slot)].fetch_add(1, Ordering::SeqCst);
     }
 
-    pub(super) async fn bytes(&self) -> u64 {
-        self.entries.run_pending_tasks().await;
+    pub(super) fn bytes(&self) -> u64 {
+        self.entries.run_pending_tasks();
         self.entries.weighted_size()
     }
 
-    fn shard(&self, slot: &Slot) -> &AtomicU64 {
+    fn shard(&self, slot: &Slot) -> usize {
         #[allow(clippy::cast_possible_truncation, reason = "any bits of a hash will do")]
         let hash = self.hasher.hash_one(slot) as usize;
-        &self.epochs[hash % SHARDS]
+        hash % SHARDS
     }
 
-    fn epoch(&self, slot: &Slot) -> u64 {
-        self.shard(slot).load(Ordering::SeqCst)
+    fn epoch(&self, shard: usize) -> u64 {
+        self.epochs[shard].load(Ordering::SeqCst)
     }
 }
