@@ -62,7 +62,11 @@ struct People {
 pub(crate) async fn all(run: &mut Run) -> Outcome {
     run.say("## Growth");
     let directory = run.directory("growth")?;
-    let sizes = [run.amount(1_000, 100), run.amount(1_000_000, 1_000)];
+    let sizes = [
+        run.amount(1_000, 100),
+        run.amount(100_000, 300),
+        run.amount(1_000_000, 1_000),
+    ];
     let names = sizes.map(|entities| format!("{entities} documents"));
     let mut all = Vec::new();
     for entities in sizes {
@@ -119,7 +123,7 @@ fn database(directory: &Path, entities: u64) -> SqliteConfig {
 }
 
 /// Opening reads no documents, however many there are.
-async fn open(run: &mut Run, directory: &Path, sizes: [u64; 2], names: &[String; 2]) -> Outcome {
+async fn open(run: &mut Run, directory: &Path, sizes: [u64; 3], names: &[String; 3]) -> Outcome {
     let mut table = Table::new("growth-open", "Growth, SQLite: open, find one by a field, close")
         .per_round(5)
         .goal(Goal::within(&names[0], 2.0));
