@@ -63,12 +63,45 @@ impl Session {
         }
     }
 
+    /// The same storage for a store that searches for these fields: layers that seal documents leave them readable.
+    pub(crate) fn searching(&self, fields: &[&'static str]) -> Self {
+        Self {
+            factory: self.factory.clone().searching(fields),
+            url: self.url.clone(),
+            migrations: Vec::new(),
+        }
+    }
+
+    /// The same for the storage of this URL, if one is given.
+    pub(crate) fn at(self, url: Option<String>) -> Self {
+        Self {
+            url: url.or(self.url),
+            ..self
+        }
+    }
+
+    /// The layers of the environment are over what `--url` names too, unless it names its own.
+    async fn open(&self) -> storage_core::Result<Storage> {
+        let Some(url) = &self.url else {
+            return self.factory.open_from_env().await;
+        };
+        let parsed = self.factory.parse(url)?;
+        let names_its_own = parsed.options().any(|(name, _)| name == "layers");
+        match std::env::var_os("STORAGE_LAYERS") {
+            Some(layers) if !names_its_own => {
+                let opened = self
+                    .factory
+                    .open_with_layers(url, &layers.to_string_lossy())
+                    .await;
+                opened.map_err(|error| error.with_context("variable", "STORAGE_LAYERS"))
+            }
+            _ => self.factory.open(url).await,
+        }
+    }
+
     /// Opens the storage, does the work and closes it. Why the work failed matters more than why closing did.
     pub(crate) async fn with_storage<T>(&self, work: impl AsyncFnOnce(&Storage) -> Result<T>) -> Result<T> {
-        let storage = match &self.url {
-            Some(url) => self.factory.open(url).await?,
-            None => self.factory.open_from_env().await?,
-        };
+        let storage = self.open().await?;
         let done = work(&storage).await;
         let closed = storage.close().await;
         let done = done?;

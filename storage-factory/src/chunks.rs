@@ -48,13 +48,13 @@ pub async fn chunks_from(
     let database = format!("{}/metadata.db", directory.trim_end_matches('/'));
     let documents = StorageUrl::from_path("sqlite", &database);
     let layers = environment::layers(&variable).map_err(opening)?;
-    let factory = Factory::default();
+    let factory = Factory::default().searching(SEARCHED_FIELDS);
     if let Some(sealing) = layers.as_ref().and_then(LayerList::sealing)
         && !Path::new(&database).exists()
     {
         // Keys are made where nothing is yet, and the database will be something: its file lies among the objects.
         let alone = factory.open_below_layers(&objects).await?;
-        let sealed = layers::over(&factory, alone, Some(&sealing), &[])
+        let sealed = layers::over(&factory, alone, Some(&sealing))
             .await
             .map_err(opening)?;
         sealed.close().await?;
@@ -71,7 +71,7 @@ pub async fn chunks_from(
         }
     };
     let adapter = Arc::new(Composed::new(first, second));
-    let layered = layers::over(&factory, adapter, layers.as_ref(), SEARCHED_FIELDS)
+    let layered = layers::over(&factory, adapter, layers.as_ref())
         .await
         .map_err(opening)?;
     ChunkStore::open(Storage::from_arc(layered), options).await

@@ -40,7 +40,7 @@ pub async fn entities_from_env(base_path: impl AsRef<Path> + Send) -> Result<Sto
 async fn open(factory: &Factory, choice: &Choice, base_path: &Path) -> Result<Storage> {
     if choice.decided_by().is_empty() {
         let files = Arc::new(Fs::open(FsConfig::new(base_path)).await?);
-        let layered = layers::over(factory, files, choice.layer_list(), &[]).await;
+        let layered = layers::over(factory, files, choice.layer_list()).await;
         return layered
             .map(Storage::from_arc)
             .map_err(|error| choice.stamp(error));

@@ -27,14 +27,7 @@ use crate::url::{StorageUrl, refused, split_scheme};
 pub struct Factory {
     schemes: Vec<Scheme>,
     left_out: Vec<String>,
-}
-
-/// What comes over a backend.
-#[derive(Clone, Copy, Default)]
-struct Over<'a> {
-    layers: Option<&'a LayerList>,
-    /// The fields a store searches for, if it is known which store that is.
-    searched: &'static [&'static str],
+    searched: Vec<&'static str>,
 }
 
 impl Default for Factory {
@@ -42,6 +35,7 @@ impl Default for Factory {
         Self {
             schemes: compiled(),
             left_out: Vec::new(),
+            searched: Vec::new(),
         }
     }
 }
@@ -52,6 +46,7 @@ impl Factory {
         Self {
             schemes: Vec::new(),
             left_out: Vec::new(),
+            searched: Vec::new(),
         }
     }
 
@@ -83,6 +78,19 @@ impl Factory {
     pub fn without_layer(mut self, name: impl Into<String>) -> Self {
         self.left_out.push(name.into());
         self
+    }
+
+    /// Leaves these fields of documents readable wherever a layer seals documents: those a store on top searches for, its
+    /// `SEARCHED_FIELDS`.
+    #[must_use]
+    pub fn searching(mut self, fields: &[&'static str]) -> Self {
+        self.searched.extend_from_slice(fields);
+        self
+    }
+
+    #[cfg_attr(not(feature = "encrypt"), allow(dead_code, reason = "nothing is sealed"))]
+    pub(crate) fn searched(&self) -> &[&'static str] {
+        &self.searched
     }
 
     #[cfg_attr(not(feature = "layers"), allow(dead_code, reason = "no layer can be built"))]
@@ -138,13 +146,7 @@ impl Factory {
         let list = LayerList::parse(layers)?;
         list.check()?;
         let adapter = self
-            .open_bare(
-                &self.parse(url)?,
-                Over {
-                    layers: Some(&list),
-                    ..Over::default()
-                },
-            )
+            .open_bare(&self.parse(url)?, Some(&list))
             .await
             .map_err(opening)?;
         Ok(Storage::from_arc(adapter))
@@ -158,7 +160,7 @@ impl Factory {
     pub async fn open_pair(&self, objects_url: &str, documents_url: &str) -> Result<Storage> {
         let (objects, documents) = (self.parse(objects_url)?, self.parse(documents_url)?);
         let composed = self
-            .open_composed(&objects, &documents, Over::default())
+            .open_composed(&objects, &documents, None)
             .await
             .map_err(opening)?;
         Ok(Storage::from_arc(composed))
@@ -180,6 +182,28 @@ impl Factory {
         let (bare, _) = apart(url).map_err(opening)?;
         let scheme = self.known(url.with_secrets(), url.scheme()).map_err(opening)?;
         scheme.open(bare).await.map_err(opening)
+    }
+
+    /// The same for a pair, whose keys lie beside its objects; with the keys of those objects that are files of the pair's database, where
+    /// that lies in the directory of the objects.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), for either.
+    pub async fn open_pair_below_layers(
+        &self,
+        objects: &StorageUrl,
+        documents: &StorageUrl,
+    ) -> Result<(Arc<dyn StorageAdapter>, Vec<String>)> {
+        let first = self.open_below_layers(objects).await?;
+        let second = match self.open_below_layers(documents).await {
+            Ok(second) => second,
+            Err(error) => {
+                close_first(&first).await;
+                return Err(error);
+            }
+        };
+        let pair = Arc::new(Composed::new(first, second));
+        Ok((pair, database_files(objects, documents)))
     }
 
     /// Takes a URL apart and makes sure that it can be opened here, as far as can be known without opening it.
@@ -239,24 +263,12 @@ impl Factory {
     /// # Errors
     /// As [`open`](Self::open), with the variable that decided as context `variable`.
     pub async fn open_choice(&self, choice: &Choice) -> Result<Storage> {
-        self.open_choice_for(choice, &[]).await.map(Storage::from_arc)
-    }
-
-    /// The same for a store that searches for these fields.
-    pub(crate) async fn open_choice_for(
-        &self,
-        choice: &Choice,
-        searched: &'static [&'static str],
-    ) -> Result<Arc<dyn StorageAdapter>> {
-        let over = Over {
-            layers: choice.layer_list(),
-            searched,
-        };
+        let layers = choice.layer_list();
         let opened = match choice.urls() {
-            (objects, Some(documents)) => self.open_composed(objects, documents, over).await,
-            (url, None) => self.open_bare(url, over).await,
+            (objects, Some(documents)) => self.open_composed(objects, documents, layers).await,
+            (url, None) => self.open_bare(url, layers).await,
         };
-        opened.map_err(|error| choice.stamp(error))
+        opened.map(Storage::from_arc).map_err(|error| choice.stamp(error))
     }
 
     /// The pair under these layers, or under those its URLs name, each over its own part.
@@ -264,24 +276,21 @@ impl Factory {
         &self,
         objects: &StorageUrl,
         documents: &StorageUrl,
-        over: Over<'_>,
+        layers: Option<&LayerList>,
     ) -> Result<Arc<dyn StorageAdapter>> {
-        let (first, first_layers) = self.open_part(objects, over.searched).await?;
-        let (second, second_layers) = match self.open_part(documents, over.searched).await {
+        let (first, first_layers) = self.open_part(objects).await?;
+        let (second, second_layers) = match self.open_part(documents).await {
             Ok(second) => second,
             Err(error) => {
-                // Nothing was written; what matters to the caller is why there is no storage.
-                if let Err(closing) = first.close().await {
-                    tracing::warn!(error = %closing, "the objects backend could not be closed again");
-                }
+                close_first(&first).await;
                 return Err(error);
             }
         };
         let composed: Arc<dyn StorageAdapter> = Arc::new(Composed::new(first, second));
         if !first_layers && !second_layers {
-            return layers::over(self, composed, over.layers, over.searched).await;
+            return layers::over(self, composed, layers).await;
         }
-        if over.layers.is_none() {
+        if layers.is_none() {
             return Ok(composed);
         }
         composed.close().await?;
@@ -290,41 +299,68 @@ impl Factory {
     }
 
     /// One of a pair, and whether layers are over it.
-    async fn open_part(
-        &self,
-        url: &StorageUrl,
-        searched: &'static [&'static str],
-    ) -> Result<(Arc<dyn StorageAdapter>, bool)> {
+    async fn open_part(&self, url: &StorageUrl) -> Result<(Arc<dyn StorageAdapter>, bool)> {
         let (bare, own) = apart(url)?;
         let adapter = self.known(url.with_secrets(), url.scheme())?.open(bare).await?;
         match own {
             None => Ok((adapter, false)),
             Some(list) => {
-                let layered = layers::over(self, adapter, Some(&list), searched).await?;
+                let layered = layers::over(self, adapter, Some(&list)).await?;
                 Ok((layered, true))
             }
         }
     }
 
     async fn open_url(&self, url: &StorageUrl) -> Result<Arc<dyn StorageAdapter>> {
-        self.open_bare(url, Over::default()).await
+        self.open_bare(url, None).await
     }
 
     /// Opens the adapter of a URL under the layers it names, or these. Naming them twice is refused: nobody could say which are over which.
-    async fn open_bare(&self, url: &StorageUrl, over: Over<'_>) -> Result<Arc<dyn StorageAdapter>> {
+    async fn open_bare(
+        &self,
+        url: &StorageUrl,
+        layers: Option<&LayerList>,
+    ) -> Result<Arc<dyn StorageAdapter>> {
         let (bare, own) = apart(url)?;
-        if own.is_some() && over.layers.is_some() {
+        if own.is_some() && layers.is_some() {
             let problem = "layers are named in the URL and beside it; name them once";
             return Err(refused(url.with_secrets(), problem));
         }
         let adapter = self.known(url.with_secrets(), url.scheme())?.open(bare).await?;
-        let layers = over.layers.or(own.as_ref());
-        layers::over(self, adapter, layers, over.searched).await
+        layers::over(self, adapter, layers.or(own.as_ref())).await
     }
 
     fn known(&self, url: &str, scheme: &str) -> Result<&Scheme> {
         let found = self.scheme(scheme);
         found.ok_or_else(|| missing(url, scheme, self.schemes.iter().flat_map(Scheme::names)))
+    }
+}
+
+/// Nothing was written; what matters to the caller is why there is no storage.
+async fn close_first(objects: &Arc<dyn StorageAdapter>) {
+    if let Err(closing) = objects.close().await {
+        tracing::warn!(error = %closing, "the objects backend could not be closed again");
+    }
+}
+
+/// The keys under which a directory of objects shows the files of a SQLite database that lies in it.
+fn database_files(objects: &StorageUrl, documents: &StorageUrl) -> Vec<String> {
+    if objects.scheme() != "fs" && objects.scheme() != "file" || documents.scheme() != "sqlite" {
+        return Vec::new();
+    }
+    let whole = |path: &str| std::path::absolute(path).and_then(|path| path.canonicalize().or(Ok(path)));
+    let (Ok(directory), Ok(database)) = (whole(objects.path()), whole(documents.path())) else {
+        return Vec::new();
+    };
+    match database
+        .strip_prefix(&directory)
+        .ok()
+        .and_then(std::path::Path::to_str)
+    {
+        Some(key) => ["", "-journal", "-shm", "-wal"]
+            .map(|end| format!("{key}{end}"))
+            .into(),
+        None => Vec::new(),
     }
 }
 

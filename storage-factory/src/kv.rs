@@ -1,8 +1,6 @@
 //! [`kv_from_env`]: a key-value store where the environment says, with its settings.
 
-use std::sync::Arc;
-
-use storage_core::{Error, Result, Storage, StorageAdapter};
+use storage_core::{Error, Result, Storage};
 use storage_stores::kv::{Kv, KvOptions, KvSettings, SEARCHED_FIELDS};
 
 use crate::environment::{self, of_process};
@@ -31,8 +29,8 @@ pub async fn kv_from_env() -> Result<Kv> {
 /// As [`kv_from_env`].
 pub async fn kv_from(settings: KvSettings, options: KvOptions) -> Result<Kv> {
     let options = settings.apply(options).map_err(opening)?;
-    let factory = Factory::default();
-    let adapter = match settings.path().map_err(opening)? {
+    let factory = Factory::default().searching(SEARCHED_FIELDS);
+    let storage = match settings.path().map_err(opening)? {
         Some(path) => {
             let layers = environment::layers(of_process).map_err(opening)?;
             files(&factory, &path, layers.as_ref())
@@ -44,21 +42,17 @@ pub async fn kv_from(settings: KvSettings, options: KvOptions) -> Result<Kv> {
             if choice.decided_by().is_empty() {
                 files(&factory, DEFAULT_DIRECTORY, choice.layer_list()).await?
             } else {
-                factory.open_choice_for(&choice, SEARCHED_FIELDS).await?
+                factory.open_choice(&choice).await?
             }
         }
     };
-    Kv::open(Storage::from_arc(adapter), options).await
+    Kv::open(storage, options).await
 }
 
-async fn files(
-    factory: &Factory,
-    directory: &str,
-    layers: Option<&LayerList>,
-) -> Result<Arc<dyn StorageAdapter>> {
+async fn files(factory: &Factory, directory: &str, layers: Option<&LayerList>) -> Result<Storage> {
     let url = StorageUrl::from_path("fs", directory);
     let bare = factory.open_below_layers(&url).await?;
-    layers::over(factory, bare, layers, SEARCHED_FIELDS).await
+    layers::over(factory, bare, layers).await.map(Storage::from_arc)
 }
 
 fn opening(error: Error) -> Error {

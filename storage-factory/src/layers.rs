@@ -42,18 +42,17 @@ impl LayerList {
 }
 
 /// Puts layers over an adapter; without a list, makes sure that none is missing. A layer that seals documents leaves the fields readable
-/// that the store on top searches for.
+/// that the factory [knows to be searched for](Factory::searching).
 pub(crate) async fn over(
     factory: &Factory,
     adapter: Arc<dyn StorageAdapter>,
     layers: Option<&LayerList>,
-    searched: &'static [&'static str],
 ) -> Result<Arc<dyn StorageAdapter>> {
     #[cfg(feature = "layers")]
-    let opened = build::over(factory, Arc::clone(&adapter), layers, searched).await;
+    let opened = build::over(factory, Arc::clone(&adapter), layers).await;
     #[cfg(not(feature = "layers"))]
     let opened = {
-        let _ = (factory, searched);
+        let _ = factory;
         // A list with any layer in it is refused by its first.
         layers
             .map_or(Ok(()), LayerList::check)

@@ -17,6 +17,14 @@ pub mod kv;
     feature = "chunks",
     feature = "collections",
     feature = "executions",
+    feature = "kv",
+    feature = "volumes"
+))]
+pub mod quarantine;
+#[cfg(any(
+    feature = "chunks",
+    feature = "collections",
+    feature = "executions",
     feature = "kv"
 ))]
 mod race;

@@ -17,6 +17,8 @@ mod deleter;
 mod explore;
 #[path = "chunks_model/machines.rs"]
 mod machines;
+#[path = "chunks_model/quarantiner.rs"]
+mod quarantiner;
 #[path = "chunks_model/repairer.rs"]
 mod repairer;
 #[path = "chunks_model/saver.rs"]
@@ -28,6 +30,7 @@ use self::completer::Completer;
 use self::deleter::Deleter;
 use self::explore::explore;
 use self::machines::Process;
+use self::quarantiner::Quarantiner;
 use self::repairer::Repairer;
 use self::saver::Saver;
 use self::world::{Mistake, World};
@@ -46,6 +49,10 @@ fn delete() -> Process {
 
 fn repair(world: &World) -> Process {
     Process::Repair(Repairer::of(world))
+}
+
+const fn quarantine() -> Process {
+    Process::Quarantine(Quarantiner::Read)
 }
 
 struct Scene {
@@ -94,6 +101,11 @@ fn scenes() -> Vec<Scene> {
             "two replacements and a completion",
             one(1),
             [save(2), save(3), complete()],
+        ),
+        scene(
+            "a replacement and a quarantine",
+            one(1),
+            [save(2), quarantine(), quarantine(), complete()],
         ),
         scene(
             "a replacement there and back",
@@ -214,4 +226,5 @@ mistakes_are_caught! {
     counting_an_earlier_uploads_record_is_caught: IgnoreUpload in "a saver, a deletion, a later saver and a completion",
     deleting_without_looking_at_the_mark_again_is_caught: DoNotLookAtTheMark in "two deletions and a saver",
     deleting_objects_by_name_alone_is_caught: DeleteByName in "two deletions and a saver",
+    quarantining_by_name_alone_is_caught: DeleteByName in "a replacement and a quarantine",
 }

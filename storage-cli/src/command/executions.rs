@@ -5,7 +5,7 @@ use futures::TryStreamExt;
 use serde::Serialize;
 use storage_core::bson;
 use storage_core::value::{Style, write_document};
-use storage_stores::executions::{ExecutionQuery, ExecutionState, ExecutionStorage};
+use storage_stores::executions::{ExecutionQuery, ExecutionState, ExecutionStorage, SEARCHED_FIELDS};
 
 use crate::failure::{Failure, Result};
 use crate::output::Output;
@@ -76,6 +76,7 @@ impl Command {
             Self::Output(command) => command.run(session, output).await,
             Self::Rm { ids } => {
                 session
+                    .searching(SEARCHED_FIELDS)
                     .with_storage(async |storage| {
                         for id in &ids {
                             storage.delete_execution(id).await?;
@@ -92,6 +93,7 @@ impl List {
     async fn run(self, session: &Session, output: &mut Output) -> Result<()> {
         let first = self.query();
         session
+            .searching(SEARCHED_FIELDS)
             .with_storage(async |storage| {
                 let current = storage.current_execution_id().await?;
                 let mut query = Some(first.clone());
@@ -139,6 +141,7 @@ impl List {
 
 async fn show(id: &str, session: &Session, output: &mut Output) -> Result<()> {
     let found = session
+        .searching(SEARCHED_FIELDS)
         .with_storage(async |storage| Ok(storage.get_execution(id).await?))
         .await?;
     let Some(execution) = found else {
@@ -152,6 +155,7 @@ async fn show(id: &str, session: &Session, output: &mut Output) -> Result<()> {
 impl Printed {
     async fn run(self, session: &Session, output: &mut Output) -> Result<()> {
         session
+            .searching(SEARCHED_FIELDS)
             .with_storage(async |storage| {
                 if self.follow {
                     let mut lines = storage.follow_output(&self.id, self.from);

@@ -7,6 +7,9 @@ mod stores;
 use clap::Args;
 use serde::Serialize;
 use storage_core::{Capability, Error, Storage};
+use storage_stores::kv::{KvOptions, KvSettings};
+use storage_stores::quarantine::Repair;
+use storage_stores::{chunks, executions, kv};
 
 use crate::failure::{Failure, Result};
 use crate::output::Output;
@@ -14,12 +17,12 @@ use crate::session::Session;
 use crate::text;
 
 /// Look at every object, document, index and log, and at the stores among them. It reads everything; nothing is changed without --repair,
-/// and nothing is ever deleted
+/// and nothing is ever lost by it. Encrypted values of key-value stores are read with the key that KV_STORAGE_ENCRYPTION names
 #[derive(Debug, Args)]
 pub(crate) struct Fsck {
     /// The storage, instead of --url
     url: Option<String>,
-    /// Move what is damaged into quarantine, where the store it belongs to has one, and build damaged indexes anew
+    /// Move what is damaged below quarantine/, where it can be read and belongs to a store, and build damaged indexes anew
     #[arg(long)]
     repair: bool,
     /// Print the report as JSON
@@ -73,19 +76,23 @@ impl Finding {
 
 impl Fsck {
     pub(crate) async fn run(self, session: &Session, output: &mut Output) -> Result<()> {
-        let report = match &self.url {
-            Some(url) => {
-                let storage = session.factory().open(url).await?;
-                let report = look(&storage, self.repair).await;
-                storage.close().await?;
-                report?
-            }
-            None => {
-                session
-                    .with_storage(async |storage| look(storage, self.repair).await)
-                    .await?
-            }
+        let repair = match self.repair {
+            true => Repair::Quarantine,
+            false => Repair::Nothing,
         };
+        let kv = KvSettings::from_env()?.apply(KvOptions::new())?;
+        let report = session
+            .searching(
+                &[
+                    chunks::SEARCHED_FIELDS,
+                    executions::SEARCHED_FIELDS,
+                    kv::SEARCHED_FIELDS,
+                ]
+                .concat(),
+            )
+            .at(self.url)
+            .with_storage(async |storage| look(storage, repair, &kv).await)
+            .await?;
         if self.json {
             output.json(&report)?;
         } else {
@@ -101,16 +108,16 @@ impl Fsck {
     }
 }
 
-async fn look(storage: &Storage, repair: bool) -> Result<Report> {
+async fn look(storage: &Storage, repair: Repair, kv: &KvOptions) -> Result<Report> {
     let mut report = Report::default();
     let stores = report.look_at_objects(storage).await?;
     report.look_at_volumes(storage, &stores, repair).await?;
     let has = |capability| storage.declaration().support(capability).is_present();
     if has(Capability::Documents) {
         report.look_at_documents(storage, repair).await?;
-        report.look_at_chunks(storage).await?;
-        report.look_at_executions(storage).await?;
-        report.look_at_kv(storage).await?;
+        report.look_at_chunks(storage, repair).await?;
+        report.look_at_executions(storage, repair).await?;
+        report.look_at_kv(storage, repair, kv).await?;
         report.look_at_files(storage, repair).await?;
     }
     if has(Capability::Logs) {

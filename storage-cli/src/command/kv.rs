@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use storage_core::Storage;
-use storage_stores::kv::{Access, Kv, KvOptions, KvSettings, Lifetime, SetOptions};
+use storage_stores::kv::{Access, Kv, KvOptions, KvSettings, Lifetime, SEARCHED_FIELDS, SetOptions};
 use tokio::io::AsyncReadExt;
 
 use crate::failure::{Failure, Result};
@@ -141,6 +141,7 @@ impl Command {
             .access(self.command.access());
         let input = self.command.input().await?;
         session
+            .searching(SEARCHED_FIELDS)
             .with_storage(async |storage| {
                 if matches!(self.command, Subcommands::Namespaces) {
                     return namespaces(storage, output).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use storage_core::{ErrorKind, Result as StorageResult};
-use storage_stores::chunks::{ChunkOptions, ChunkStore, ContentMetadata};
+use storage_stores::chunks::{ChunkOptions, ChunkStore, ContentMetadata, SEARCHED_FIELDS};
 
 use crate::failure::{Failure, Result};
 use crate::output::Output;
@@ -126,6 +126,7 @@ impl Command {
             _ => ChunkOptions::new(),
         };
         session
+            .searching(SEARCHED_FIELDS)
             .with_storage(async |storage| {
                 // Nothing happens beside what was asked for.
                 let options = options.cleanup_interval(Duration::ZERO);

@@ -16,12 +16,7 @@ use crate::option::Values;
 
 type Adapter = Arc<dyn StorageAdapter>;
 
-pub(super) async fn over(
-    factory: &Factory,
-    adapter: Adapter,
-    layers: Option<&LayerList>,
-    searched: &[&str],
-) -> Result<Adapter> {
+pub(super) async fn over(factory: &Factory, adapter: Adapter, layers: Option<&LayerList>) -> Result<Adapter> {
     let chosen = layers.map(LayerList::chosen).transpose()?.unwrap_or_default();
     check_order(&chosen)?;
     let chosen: Vec<Chosen> = chosen
@@ -41,7 +36,6 @@ pub(super) async fn over(
     let around = Around {
         factory,
         namespace: namespace.as_deref(),
-        searched,
     };
     let mut adapter = adapter;
     // The lowest first.
@@ -83,7 +77,6 @@ pub(super) fn check_order(chosen: &[Chosen]) -> Result<()> {
 struct Around<'a> {
     factory: &'a Factory,
     namespace: Option<&'a str>,
-    searched: &'a [&'a str],
 }
 
 async fn one(around: &Around<'_>, name: &str, values: &Values, below: Adapter) -> Result<Adapter> {
@@ -245,7 +238,7 @@ mod encryption {
             options = options.namespace(namespace);
         }
         let plain = values.text("plain").unwrap_or_default().split_whitespace();
-        let fields: BTreeSet<&str> = plain.chain(around.searched.iter().copied()).collect();
+        let fields: BTreeSet<&str> = plain.chain(around.factory.searched().iter().copied()).collect();
         if !fields.is_empty() {
             options = options.every_collection(fields.into_iter().fold(Fields::new(), Fields::plain));
         }

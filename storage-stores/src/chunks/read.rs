@@ -239,8 +239,10 @@ impl ChunkStore {
     ) -> Result<Option<Chunk>> {
         let key = content.object_key(index);
         let mut record = record.clone();
+        let mut is_there = false;
         for attempt in 0..2 {
             let found = self.objects().read(&key).await?;
+            is_there = found.is_some();
             let piece = found.as_ref().and_then(|bytes| record.piece(&hash(bytes)));
             if let (Some(bytes), Some(piece)) = (found, piece) {
                 return Ok(Some(Chunk {
@@ -258,7 +260,12 @@ impl ChunkStore {
         }
         match self.content(content.id()).await? {
             Some(now) if now.upload == content.upload => {
-                let message = format!("chunk {index} is not what was saved; send it again");
+                let what = if is_there {
+                    "is not what was saved"
+                } else {
+                    "is gone"
+                };
+                let message = format!("chunk {index} {what}; send it again");
                 Err(Error::corrupt(key, message)
                     .with_context("content", content.id())
                     .with_context("chunk", index.to_string()))

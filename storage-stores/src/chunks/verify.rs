@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 
 use futures::TryStreamExt;
-use storage_core::{Error, ErrorKind, ListEntry, ListRequest, ObjectMeta, Query, Result};
+use storage_core::{Error, ErrorKind, ListEntry, ListRequest, ObjectMeta, Query, ReadRequest, Result};
 
 use super::content::Content;
 use super::list::Contents;
 use super::names::{self, ObjectName};
 use super::read::RECORDS_PER_PAGE;
-use super::record::Record;
+use super::record::{Record, hash};
 use super::store::{ChunkStore, document, unless_lost};
+use crate::quarantine::object_aside;
 
-/// What a verification found, and a repair removed.
+/// What a verification found, and what a repair removed or moved to quarantine.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct VerifyReport {
@@ -26,7 +27,7 @@ pub struct VerifyReport {
     pub problems: Vec<Problem>,
     /// How many problems there are.
     pub found: u64,
-    /// How many of them this repair made good.
+    /// How many of them this repair made good, or put out of the way.
     pub repaired: u64,
 }
 
@@ -50,7 +51,7 @@ pub struct Problem {
 pub enum ProblemKind {
     /// A chunk that was acknowledged, or a complete content needs, is gone. Send it again.
     MissingChunk,
-    /// A chunk's bytes are not those that were saved. Send it again.
+    /// A chunk's bytes are not those that were saved. Send it again; a quarantine moves them aside.
     DamagedChunk,
     /// A record cannot be read. Look at it; nothing was changed.
     UnreadableRecord,
@@ -65,10 +66,20 @@ pub enum ProblemKind {
 /// The most problems a report lists.
 const MAX_PROBLEMS: usize = 1000;
 
+/// What a walk does about what it finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Look,
+    /// Removes what belongs to nothing.
+    Repair,
+    /// Moves damaged chunks aside.
+    Quarantine,
+}
+
 /// A walk over everything, that looks or repairs.
 struct Walk<'a> {
     store: &'a ChunkStore,
-    repairs: bool,
+    mode: Mode,
     report: VerifyReport,
 }
 
@@ -79,7 +90,7 @@ impl ChunkStore {
     /// # Errors
     /// Those of the medium.
     pub async fn verify(&self) -> Result<VerifyReport> {
-        self.walk(false)
+        self.walk(Mode::Look)
             .await
             .map_err(|error| self.named(error, "verify chunks", ""))
     }
@@ -90,15 +101,27 @@ impl ChunkStore {
     /// # Errors
     /// Those of the medium; what was repaired stays repaired.
     pub async fn repair(&self) -> Result<VerifyReport> {
-        self.walk(true)
+        self.walk(Mode::Repair)
             .await
             .map_err(|error| self.named(error, "repair chunks", ""))
     }
 
-    async fn walk(&self, repairs: bool) -> Result<VerifyReport> {
+    /// The same as [`verify`](Self::verify), and moves chunks whose bytes are not those that were saved to
+    /// [quarantine](crate::quarantine): such a chunk is then missing, and `Corrupt` to readers until it is sent again. It removes nothing
+    /// else.
+    ///
+    /// # Errors
+    /// Those of the medium; what is in quarantine stays there.
+    pub async fn quarantine(&self) -> Result<VerifyReport> {
+        self.walk(Mode::Quarantine)
+            .await
+            .map_err(|error| self.named(error, "quarantine chunks", ""))
+    }
+
+    async fn walk(&self, mode: Mode) -> Result<VerifyReport> {
         let mut walk = Walk {
             store: self,
-            repairs,
+            mode,
             report: VerifyReport::default(),
         };
         walk.contents().await?;
@@ -108,7 +131,32 @@ impl ChunkStore {
     }
 }
 
+impl ChunkStore {
+    /// Moves a chunk's object to quarantine, unless its record names it. The record is read after the object, and says before a write what
+    /// is about to be written: so what it does not name is nobody's, and what somebody writes meanwhile has another version.
+    async fn set_aside(&self, content: &Content, index: u32) -> Result<bool> {
+        let key = content.object_key(index);
+        let object = match self.objects().read_with(&key, ReadRequest::default()).await {
+            Ok(Some(object)) => object,
+            Ok(None) => return Ok(false),
+            // A layer below knows it for damaged, and gives none of it.
+            Err(error) if error.kind() == ErrorKind::Corrupt => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        match self.record(content, index).await? {
+            Some(record) if record.piece(&hash(&object.bytes)).is_none() => {
+                object_aside(&self.storage, &key, object).await
+            }
+            _ => Ok(false),
+        }
+    }
+}
+
 impl Walk<'_> {
+    fn repairs(&self) -> bool {
+        self.mode == Mode::Repair
+    }
+
     /// From contents to their chunks.
     async fn contents(&mut self) -> Result<()> {
         let mut contents = Contents(self.store.contents().find(Query::all()).await?);
@@ -122,9 +170,9 @@ impl Walk<'_> {
                     entry,
                     Some(content.id()),
                     None,
-                    self.repairs,
+                    self.repairs(),
                 );
-                if self.repairs {
+                if self.repairs() {
                     self.store.finish_deletion(&content).await?;
                 }
                 continue;
@@ -166,7 +214,7 @@ impl Walk<'_> {
         let Some(record) = record.filter(|record| record.current.is_some()) else {
             // It may have been deleted since it was found.
             if content.metadata.is_complete && self.store.is_live(content).await? {
-                self.chunk(ProblemKind::MissingChunk, content, index);
+                self.chunk(ProblemKind::MissingChunk, content, index, false);
             }
             return Ok(());
         };
@@ -179,7 +227,10 @@ impl Walk<'_> {
                     Some(_) => ProblemKind::DamagedChunk,
                     None => ProblemKind::MissingChunk,
                 };
-                self.chunk(kind, content, index);
+                let aside = self.mode == Mode::Quarantine
+                    && kind == ProblemKind::DamagedChunk
+                    && self.store.set_aside(content, index).await?;
+                self.chunk(kind, content, index, aside);
             }
             Err(error) => return Err(error),
         }
@@ -233,7 +284,7 @@ impl Walk<'_> {
                     .is_some_and(|content| content.deleting || content.upload == upload);
             if !belongs && self.is_stray(content_id, index, upload).await? {
                 let entry = format!("chunk_metadata/{id}");
-                let repaired = self.repairs
+                let repaired = self.repairs()
                     && unless_lost(self.store.records().delete_if(id, record.version.clone()).await)?
                         .is_some();
                 self.note(
@@ -309,7 +360,7 @@ impl Walk<'_> {
                 continue;
             }
             let repaired = match meta {
-                Some(meta) if self.repairs => self.remove_orphan(&name, &key, meta).await?,
+                Some(meta) if self.repairs() => self.remove_orphan(&name, &key, meta).await?,
                 _ => false,
             };
             let (kind, content_id) = (ProblemKind::OrphanObject, Some(name.content_id.as_str()));
@@ -343,9 +394,9 @@ impl Walk<'_> {
         Ok(true)
     }
 
-    fn chunk(&mut self, kind: ProblemKind, content: &Content, index: u32) {
+    fn chunk(&mut self, kind: ProblemKind, content: &Content, index: u32, repaired: bool) {
         let entry = content.object_key(index);
-        self.note(kind, entry, Some(content.id()), Some(index), false);
+        self.note(kind, entry, Some(content.id()), Some(index), repaired);
     }
 
     fn unreadable(&mut self, errors: &[Error]) {

@@ -39,9 +39,14 @@ pub(super) fn directory(namespace: &str) -> String {
     format!("{OBJECTS}{}/", hex(namespace))
 }
 
+/// Where the objects of a key lie.
+pub(super) fn objects_of(namespace: &str, key: &str) -> String {
+    format!("{}{}/", directory(namespace), hex(key))
+}
+
 /// A fresh object for a value of this key.
 pub(super) fn object(namespace: &str, key: &str) -> String {
-    format!("{}{}/{}", directory(namespace), hex(key), nonce())
+    format!("{}{}", objects_of(namespace, key), nonce())
 }
 
 /// The key that an object is of; `None` for an object this store did not write.

@@ -12,7 +12,8 @@ use futures::TryStreamExt;
 use storage_core::{ByteRange, Bytes, ListEntry, ListRequest, Object, ObjectMeta, Result};
 
 pub use self::collect::{CollectReport, Roots};
-pub use self::verify::{Repair, VerifyReport};
+pub use self::verify::VerifyReport;
+pub use crate::quarantine::Repair;
 
 use super::hash::Hash;
 use super::site::Site;

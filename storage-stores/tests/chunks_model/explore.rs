@@ -6,6 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use crate::completer::{Complete, Completer};
 use crate::deleter::{Delete, Deleter};
 use crate::machines::Process;
+use crate::quarantiner::Quarantiner;
 use crate::repairer::Repair;
 use crate::saver::{Save, Saver};
 use crate::world::{Content, Mistake, Object, Record, Token, World};
@@ -92,9 +93,16 @@ impl State {
                     rename(&mut repairer.name);
                     rename(&mut repairer.orphan);
                 }
+                Process::Quarantine(quarantiner) => tokens_of_quarantiner(quarantiner, &mut rename),
             }
         }
         self.world.last = Token::try_from(names.len()).unwrap();
+    }
+}
+
+fn tokens_of_quarantiner(quarantiner: &mut Quarantiner, rename: &mut impl FnMut(&mut Token)) {
+    if let Quarantiner::Judge(object) | Quarantiner::Delete(object) = quarantiner {
+        rename(&mut object.version);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::completer::Completer;
 use crate::deleter::Deleter;
+use crate::quarantiner::Quarantiner;
 use crate::repairer::Repairer;
 use crate::saver::Saver;
 use crate::world::{Mistake, World};
@@ -12,6 +13,7 @@ pub(crate) enum Process {
     Complete(Completer),
     Delete(Deleter),
     Repair(Repairer),
+    Quarantine(Quarantiner),
 }
 
 impl Process {
@@ -22,6 +24,7 @@ impl Process {
             Self::Complete(completer) => completer.step(world, mistake),
             Self::Delete(deleter) => deleter.step(world, mistake),
             Self::Repair(repairer) => repairer.step(world),
+            Self::Quarantine(quarantiner) => quarantiner.step(world, mistake),
         }
     }
 }

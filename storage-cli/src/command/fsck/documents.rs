@@ -5,6 +5,7 @@ use std::time::Duration;
 use storage_core::bson::Document;
 use storage_core::{Collection, ErrorKind, IndexInfo, Query, Storage};
 use storage_stores::chunks::{ChunkOptions, ChunkStore, ProblemKind};
+use storage_stores::quarantine::Repair;
 
 use super::{Finding, Report};
 use crate::failure::Result;
@@ -17,7 +18,7 @@ const ENTRIES: usize = 1000;
 
 impl Report {
     /// Reads every document, and every index as far as it can be told from them.
-    pub(super) async fn look_at_documents(&mut self, storage: &Storage, repair: bool) -> Result<()> {
+    pub(super) async fn look_at_documents(&mut self, storage: &Storage, repair: Repair) -> Result<()> {
         for name in storage.collections().await? {
             self.collections += 1;
             let collection = storage.collection::<Document>(name.as_str());
@@ -47,7 +48,7 @@ impl Report {
                 };
                 let entry = format!("{name}/{}", index.name);
                 self.damaged.push(Finding::new("index", entry, why));
-                if repair {
+                if repair == Repair::Quarantine {
                     collection.rebuild_index(&index.name).await?;
                     self.repaired += 1;
                 }
@@ -87,8 +88,8 @@ impl Report {
         Ok(())
     }
 
-    /// Asks the store of chunks what it finds wrong; putting that right may delete, so it is left to the store itself.
-    pub(super) async fn look_at_chunks(&mut self, storage: &Storage) -> Result<()> {
+    /// Asks the store of chunks what it finds wrong. Putting right what is left over would delete, so that is left to the store itself.
+    pub(super) async fn look_at_chunks(&mut self, storage: &Storage, repair: Repair) -> Result<()> {
         let collections = storage.collections().await?;
         if !collections.iter().any(|name| name.as_str() == CONTENTS) {
             return Ok(());
@@ -96,7 +97,12 @@ impl Report {
         let options = ChunkOptions::new().cleanup_interval(Duration::ZERO);
         let store = ChunkStore::open(storage.clone(), options).await?;
         self.stores.push("chunks".to_owned());
-        for problem in store.verify().await?.problems {
+        let found = match repair {
+            Repair::Quarantine => store.quarantine().await?,
+            _ => store.verify().await?,
+        };
+        self.repaired += found.repaired;
+        for problem in found.problems {
             let (findings, why) = match problem.kind {
                 ProblemKind::MissingChunk => (&mut self.damaged, "a chunk is gone; send it again"),
                 ProblemKind::DamagedChunk => (&mut self.damaged, "the bytes are not those that were sent"),

@@ -2,7 +2,8 @@
 
 use futures::TryStreamExt;
 use storage_core::{ErrorKind, ListEntry, Storage};
-use storage_stores::volumes::{Repair, VolumeOptions, VolumeStore};
+use storage_stores::quarantine::Repair;
+use storage_stores::volumes::{VolumeOptions, VolumeStore};
 
 use super::{Finding, Report};
 use crate::failure::Result;
@@ -43,7 +44,7 @@ impl Report {
         &mut self,
         storage: &Storage,
         stores: &[String],
-        repair: bool,
+        repair: Repair,
     ) -> Result<()> {
         for directory in stores {
             let options = VolumeOptions::new().directory(directory);
@@ -60,11 +61,6 @@ impl Report {
             } else {
                 format!("volumes in {directory}")
             });
-            let repair = if repair {
-                Repair::Quarantine
-            } else {
-                Repair::Nothing
-            };
             let found = store.verify_all(repair).await?;
             self.repaired += found.quarantined;
             add(

@@ -12,16 +12,7 @@ use super::super::signing::PublicKey;
 use super::super::site::{Aside, Site};
 use super::super::store::VolumeStore;
 use super::{Blocks, Whole};
-
-/// What happens to what is found damaged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Repair {
-    /// Nothing: it is only reported.
-    Nothing,
-    /// It goes to quarantine, as a damaged block does when somebody reads it.
-    Quarantine,
-}
+use crate::quarantine::Repair;
 
 /// What was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
