@@ -1,5 +1,6 @@
 //! [`Encrypt`]: whoever runs the medium reads names and sizes, nothing else.
 
+mod copy;
 mod envelope;
 mod fields;
 mod options;
@@ -7,6 +8,7 @@ mod query;
 mod reseal;
 mod sealing;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,6 +74,8 @@ pub struct Encrypt<A: ?Sized> {
     objects: ChunkedObjects<A, Sealing>,
     sealing: Arc<Sealing>,
     declared: Declared,
+    /// Objects that are none of this layer's.
+    beside: BTreeSet<String>,
     inner: Arc<A>,
 }
 
@@ -94,7 +98,7 @@ impl<A: StorageBackend> Encrypt<A> {
         let medium: Arc<dyn StorageBackend> = Arc::clone(&inner) as _;
         let sealing = Sealing::of_keystore(medium, keystore, options.namespace)?;
         let declared = Declared::new(options.collections, options.others)?;
-        Ok(Self::assemble(inner, sealing, declared))
+        Ok(Self::assemble(inner, sealing, declared, options.beside))
     }
 
     /// Seals with these keys, which are kept elsewhere. `store` tells this store from others under the same keys; it, the namespace of
@@ -105,10 +109,10 @@ impl<A: StorageBackend> Encrypt<A> {
     pub fn with_keys(inner: A, keys: Keyring, store: &[u8], options: EncryptOptions) -> Result<Self> {
         let sealing = Sealing::of_keys(keys, store, options.namespace)?;
         let declared = Declared::new(options.collections, options.others)?;
-        Ok(Self::assemble(Arc::new(inner), sealing, declared))
+        Ok(Self::assemble(Arc::new(inner), sealing, declared, options.beside))
     }
 
-    fn assemble(inner: Arc<A>, sealing: Sealing, declared: Declared) -> Self {
+    fn assemble(inner: Arc<A>, sealing: Sealing, declared: Declared, beside: BTreeSet<String>) -> Self {
         let sealing = Arc::new(sealing);
         let objects = ChunkedObjects::new(Arc::clone(&inner), Arc::clone(&sealing));
         let mut declaration = objects.declare("what is stored is sealed, and only this layer opens it");
@@ -118,6 +122,7 @@ impl<A: StorageBackend> Encrypt<A> {
             objects,
             sealing,
             declared,
+            beside,
             inner,
         }
     }
@@ -236,7 +241,7 @@ impl<A: StorageBackend> StorageBackend for Encrypt<A> {
 
     async fn copy(&self, area: Area, from: &Key, to: &Key, request: WriteRequest) -> Result<Option<Version>> {
         self.declaration.require(Capability::Copy)?;
-        self.objects.copy_anew(area, from, to, request).await
+        self.copy_anew(area, from, to, request).await
     }
 
     async fn presign(&self, _: Area, _: &Key, _: Duration) -> Result<String> {

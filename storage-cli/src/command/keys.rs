@@ -105,20 +105,26 @@ impl Command {
     pub(crate) async fn run(self, session: &Session, output: &mut Output) -> Result<()> {
         // Keys are kept on the medium itself, below whatever layers are named.
         let said = session.said()?;
-        let (url, None) = said.urls() else {
-            return Err(Failure::Usage(
-                "objects and documents lie apart: name one of the two with --url".into(),
-            ));
+        let factory = session.factory();
+        let (adapter, beside) = match said.urls() {
+            (url, None) => (factory.open_below_layers(url).await?, Vec::new()),
+            (objects, Some(documents)) => factory.open_pair_below_layers(objects, documents).await?,
         };
-        let storage = Storage::from_arc(session.factory().open_below_layers(url).await?);
-        let done = self.run_on(&storage, output).await;
+        let storage = Storage::from_arc(adapter);
+        let done = self.run_on(&storage, beside, output).await;
         let closed = storage.close().await;
         done?;
         Ok(closed?)
     }
 
-    async fn run_on(self, storage: &Storage, output: &mut Output) -> Result<()> {
+    async fn run_on(self, storage: &Storage, beside: Vec<String>, output: &mut Output) -> Result<()> {
         let adapter = Arc::clone(storage.adapter());
+        // Over a storage that has a keystore: none is made by the way.
+        let open = async |provider: KeyProvider, namespace: String| {
+            keystore(&adapter, &provider).await?;
+            let options = EncryptOptions::new(provider).namespace(namespace).beside(beside);
+            Ok::<_, Failure>(Encrypt::open(Arc::clone(&adapter), options).await?)
+        };
         match self {
             Self::Create { key } => {
                 if Keystore::is_present(&*adapter).await? {
@@ -133,7 +139,7 @@ impl Command {
                 let keystore = keystore(&adapter, &provider).await?;
                 let references = match count {
                     true => Some(
-                        opened(adapter, provider, String::new())
+                        open(provider, String::new())
                             .await?
                             .references(storage.now())
                             .await?,
@@ -143,7 +149,7 @@ impl Command {
                 list(output, keystore, references)
             }
             Self::Rotate { key, namespace, keep } => {
-                let layer = opened(adapter, key.provider()?, namespace).await?;
+                let layer = open(key.provider()?, namespace).await?;
                 let id = layer.rotate(storage.now()).await?;
                 output.line(id)?;
                 output.flush()?;
@@ -153,11 +159,11 @@ impl Command {
                 }
             }
             Self::Reseal { key, namespace } => {
-                let layer = opened(adapter, key.provider()?, namespace).await?;
+                let layer = open(key.provider()?, namespace).await?;
                 output.json(&layer.reseal(storage.now()).await?)
             }
             Self::Destroy { key, id } => {
-                let layer = opened(adapter, key.provider()?, String::new()).await?;
+                let layer = open(key.provider()?, String::new()).await?;
                 Ok(layer.destroy_key(id, storage.now()).await?)
             }
         }
@@ -183,15 +189,4 @@ async fn keystore(adapter: &Arc<dyn StorageAdapter>, provider: &KeyProvider) -> 
     Keystore::open(&**adapter, provider)
         .await?
         .ok_or_else(|| Failure::NotFound("keystore: the storage is not encrypted".into()))
-}
-
-/// The layer over a storage that has a keystore: none is made by the way.
-async fn opened(
-    adapter: Arc<dyn StorageAdapter>,
-    provider: KeyProvider,
-    namespace: String,
-) -> Result<Encrypt<Arc<dyn StorageAdapter>>> {
-    keystore(&adapter, &provider).await?;
-    let options = EncryptOptions::new(provider).namespace(namespace);
-    Ok(Encrypt::open(adapter, options).await?)
 }

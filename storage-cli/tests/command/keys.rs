@@ -2,6 +2,7 @@ use storage_core::{StorageBackend, Timestamp};
 use storage_factory::Factory;
 use storage_layers::encryption::{Key, KeyProvider};
 use storage_layers::{Encrypt, EncryptOptions};
+use storage_stores::chunks::ChunkInfo;
 
 use super::shell::{Shell, URLS};
 
@@ -123,4 +124,63 @@ fn without_the_right_key_nothing_is_listed_and_none_is_made_by_the_way() {
             layered.ok(&["--url", url, "key", "list", "--key-variable", "ROOT_KEY"]);
         }
     }
+}
+
+/// The pair that `chunks_from_env` makes: the database lies among the objects, and shows as some.
+#[cfg(feature = "layers")]
+#[test]
+fn the_keys_of_chunks_beside_their_database_are_rotated_and_nothing_is_lost_by_it() {
+    let shell = Shell::new()
+        .with("ROOT_KEY", KEY)
+        .with("STORAGE_OBJECTS_URL", "fs:./sessions")
+        .with("STORAGE_DOCUMENTS_URL", "sqlite:./sessions/metadata.db");
+    let directory = shell.path().join("sessions").display().to_string();
+    let root = shell.path().join("root");
+    std::fs::write(&root, KEY).unwrap();
+    let layers = format!("encrypt(key_file={})", root.display());
+    let open = || {
+        storage_factory::chunks_from(|name| {
+            Ok(match name {
+                "CHUNK_STORAGE_PATH" => Some(directory.clone()),
+                "STORAGE_LAYERS" => Some(layers.clone()),
+                _ => None,
+            })
+        })
+    };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let chunks = open().await.unwrap();
+        chunks
+            .save_chunk("a chunk", ChunkInfo::new("c", "s", 0, 1))
+            .await
+            .unwrap();
+        chunks.close().await.unwrap();
+    });
+    let rotated = shell.ok(&["key", "rotate", "--key-variable", "ROOT_KEY"]);
+    assert!(rotated.contains("\"objects\":1"), "{rotated}");
+    let listing = shell.ok(&["key", "list", "--count", "--key-variable", "ROOT_KEY"]);
+    assert!(
+        listing.lines().next().unwrap().contains("\"values\":0"),
+        "{listing}"
+    );
+    let keys = ids(&listing);
+    let early = shell.run(&["key", "destroy", "--key-variable", "ROOT_KEY", &keys[0]]);
+    assert!(
+        early.err.contains("destroy it in"),
+        "it could be told what is sealed under it: {}",
+        early.err
+    );
+    runtime.block_on(async {
+        let chunks = open().await.unwrap();
+        assert_eq!(
+            chunks.get_chunk("c", 0).await.unwrap().as_deref(),
+            Some(&b"a chunk"[..])
+        );
+        let listed = chunks.list_content("s", 10, 0).await.unwrap();
+        assert_eq!(listed.items.len(), 1, "what is searched for is found");
+        assert_eq!(chunks.verify().await.unwrap().found, 0);
+        chunks.close().await.unwrap();
+    });
+    let shell = shell.with("STORAGE_LAYERS", "encrypt(key_env=ROOT_KEY)");
+    assert!(shell.ok(&["sessions", "list"]).contains("\"s\""));
 }

@@ -12,6 +12,10 @@ use crate::entries::Entries;
 
 /// Where a value lies.
 #[derive(Debug, Clone)]
+#[cfg_attr(
+    not(feature = "encryption"),
+    allow(dead_code, reason = "only seals are bound to a place")
+)]
 pub(crate) enum Place {
     Object(Area, Key),
     Log(Name),

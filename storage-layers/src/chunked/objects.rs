@@ -16,9 +16,6 @@ use crate::heavy::heavy;
 /// How often a range is begun anew because the object was replaced between two reads.
 const ATTEMPTS: usize = 16;
 
-/// How much of an object that is copied is held at a time.
-const COPY_BYTES: u64 = 8 * 1024 * 1024;
-
 /// Objects whose content is kept in chunks.
 #[derive(Debug)]
 pub(crate) struct ChunkedObjects<A: ?Sized, F> {
@@ -199,47 +196,6 @@ impl<A: StorageBackend, F: Format> ChunkedObjects<A, F> {
             writer,
             full,
         )))
-    }
-
-    /// A copy that is written anew, because what is stored belongs to its name.
-    pub(crate) async fn copy_anew(
-        &self,
-        area: Area,
-        from: &Key,
-        to: &Key,
-        request: WriteRequest,
-    ) -> Result<Option<Version>> {
-        let mut first = ReadRequest::default();
-        first.range = Some(ByteRange::Bounded(0, COPY_BYTES));
-        let Some(object) = self.read(area, from, first).await? else {
-            return Ok(None);
-        };
-        if object.range.end == object.meta.size {
-            return self.write(area, to, object.bytes, request).await.map(Some);
-        }
-        if !self.inner.declaration().objects.streaming_write.is_present() {
-            let mut whole = ReadRequest::default();
-            whole.if_version = Some(object.meta.version);
-            let Some(object) = self.read(area, from, whole).await? else {
-                return Ok(None);
-            };
-            return self.write(area, to, object.bytes, request).await.map(Some);
-        }
-        let mut writer = self.open_writer(area, to, request).await?;
-        let mut at = object.range.end;
-        writer.write(object.bytes).await?;
-        while at < object.meta.size {
-            let mut next = ReadRequest::default();
-            next.range = Some(ByteRange::Bounded(at, at + COPY_BYTES));
-            next.if_version = Some(object.meta.version.clone());
-            let Some(piece) = self.read(area, from, next).await? else {
-                writer.abort().await?;
-                return Ok(None);
-            };
-            at = piece.range.end;
-            writer.write(piece.bytes).await?;
-        }
-        writer.finish().await.map(Some)
     }
 
     /// What is left of the declaration of the backend below.

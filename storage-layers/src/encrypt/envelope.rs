@@ -17,7 +17,19 @@ pub(super) fn seal(
     body: &RawDocument,
 ) -> Result<RawDocumentBuf> {
     let shown = declared.shown(collection, body, sealing.index_key())?;
-    let mut envelope = RawDocumentBuf::try_from(&shown).map_err(malformed)?;
+    let shown = RawDocumentBuf::try_from(&shown).map_err(malformed)?;
+    seal_beside(sealing, shown, collection, id, body)
+}
+
+/// The same with what stands beside the seal, which is bound into it.
+pub(super) fn seal_beside(
+    sealing: &Sealing,
+    shown: RawDocumentBuf,
+    collection: &Name,
+    id: &DocumentId,
+    body: &RawDocument,
+) -> Result<RawDocumentBuf> {
+    let mut envelope = shown;
     let sealed = sealing.seal_document(collection, id, envelope.as_bytes(), body.as_bytes())?;
     envelope.append(
         name(SEALED)?,

@@ -1,6 +1,6 @@
 //! [`EncryptOptions`]: with which key, and what stays readable.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::fields::Fields;
 use crate::encryption::{KeyProvider, Suite};
@@ -14,6 +14,7 @@ pub struct EncryptOptions {
     pub(super) namespace: String,
     pub(super) collections: HashMap<String, Fields>,
     pub(super) others: Fields,
+    pub(super) beside: BTreeSet<String>,
 }
 
 impl EncryptOptions {
@@ -25,6 +26,7 @@ impl EncryptOptions {
             namespace: String::new(),
             collections: HashMap::new(),
             others: Fields::new(),
+            beside: BTreeSet::new(),
         }
     }
 
@@ -47,6 +49,14 @@ impl EncryptOptions {
     #[must_use]
     pub fn collection(mut self, name: impl Into<String>, fields: Fields) -> Self {
         self.collections.insert(name.into(), fields);
+        self
+    }
+
+    /// The keys of objects that are none of this layer's, such as the files of a database in the same directory:
+    /// [`reseal`](super::Encrypt::reseal) and [`references`](super::Encrypt::references) pass over them.
+    #[must_use]
+    pub fn beside(mut self, keys: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.beside.extend(keys.into_iter().map(Into::into));
         self
     }
 

@@ -121,7 +121,9 @@ impl<A: StorageBackend> Encrypt<A> {
                 request.start_after.clone_from(&cursor.after);
                 let page = self.inner.list(area, request).await?;
                 for entry in &page.entries {
-                    if let ListEntry::Object(key, _) = entry {
+                    if let ListEntry::Object(key, _) = entry
+                        && !self.is_beside(area, key)
+                    {
                         self.object_anew(area, key, report).await?;
                     }
                 }
@@ -148,13 +150,18 @@ impl<A: StorageBackend> Encrypt<A> {
             return Ok(());
         }
         let request = WriteRequest::when(Condition::IfVersion(version));
-        match self.objects.copy_anew(area, key, key, request).await {
+        match self.copy_anew(area, key, key, request).await {
             Ok(Some(_)) => report.objects += 1,
             Ok(None) => report.overtaken += 1,
             Err(error) if error.kind() == ErrorKind::PreconditionFailed => report.overtaken += 1,
             Err(error) => return Err(error.with_key(key.as_str())),
         }
         Ok(())
+    }
+
+    /// Whether this was said to be none of the layer's objects.
+    fn is_beside(&self, area: Area, key: &Key) -> bool {
+        area == Area::Objects && self.beside.contains(key.as_str())
     }
 
     async fn head(&self, area: Area, key: &Key) -> Result<Option<(bytes::Bytes, storage_core::Version)>> {
@@ -181,6 +188,9 @@ impl<A: StorageBackend> Encrypt<A> {
                     let ListEntry::Object(key, _) = entry else {
                         continue;
                     };
+                    if self.is_beside(area, key) {
+                        continue;
+                    }
                     match self.head(area, key).await? {
                         Some((head, _)) if area == Area::Objects || is_sealed(&head) => {
                             references.count(&head)
@@ -245,7 +255,8 @@ impl<A: StorageBackend> Encrypt<A> {
 
 impl<A: StorageAdapter> Encrypt<A> {
     /// Seals every object and document anew that is not under the active key, or does not show the declared fields; each by compare and swap, so
-    /// nobody's write is lost. Versions change. After a crash it goes on where it was.
+    /// nobody's write is lost. Versions change. After a crash it goes on where it was. Where no fields of any collection are declared,
+    /// documents go on showing those they show.
     ///
     /// Entries of logs cannot be written anew: they keep their key until their log is deleted.
     ///
@@ -421,15 +432,21 @@ impl<A: StorageAdapter> Encrypt<A> {
         let key = Header::read(sealed)?.key;
         let opened = self.opened(collection, stored.clone()).await?;
         let body: &RawDocument = &opened.body;
-        let shown = self.declared.shown(collection, body, self.sealing.index_key())?;
-        let shown = storage_core::bson::RawDocumentBuf::try_from(&shown).map_err(storage_core::malformed)?;
+        // Who declares nothing does not know what is searched for, and leaves it as it stands.
+        let shown = if self.declared.any() {
+            let shown = self.declared.shown(collection, body, self.sealing.index_key())?;
+            storage_core::bson::RawDocumentBuf::try_from(&shown).map_err(storage_core::malformed)?
+        } else {
+            beside.clone()
+        };
         if key == self.sealing.keys().active().id() && shown == beside {
             return Ok(None);
         }
-        let mut request = PutRequest::new(opened.id.clone(), opened.body, now);
+        let sealed = envelope::seal_beside(&self.sealing, shown, collection, &opened.id, body)?;
+        let mut request = PutRequest::new(opened.id.clone(), sealed, now);
         request.condition = Condition::IfVersion(opened.version);
         request.expires_at = opened.expires_at;
-        self.sealed(collection, request).map(Some)
+        Ok(Some(request))
     }
 
     async fn each_document(

@@ -6,10 +6,11 @@ use std::time::Duration;
 use conformance_tests::{Fault, Faulty};
 use storage_core::bson::{Document, doc};
 use storage_core::{
-    Applied, Area, Capability, ErrorKind, Memory, Storage, StorageAdapter, StorageBackend, WriteRequest,
+    Applied, Area, Capability, ErrorKind, Index, Memory, Query, Storage, StorageAdapter, StorageBackend,
+    WriteRequest,
 };
-use storage_layers::Encrypt;
 use storage_layers::encryption::{KeyId, KeyState};
+use storage_layers::{Encrypt, Fields};
 
 use super::{key, open, options};
 
@@ -261,4 +262,66 @@ async fn writers_are_not_overwritten() {
             "new"
         );
     }
+}
+
+#[tokio::test]
+async fn who_declares_no_fields_leaves_searchable_what_is() {
+    let memory = Memory::new();
+    let declared = async || {
+        let fields = Fields::new().plain("country").blind("email");
+        let layer = Encrypt::open(memory.clone(), options(7).every_collection(fields))
+            .await
+            .unwrap();
+        Storage::new(layer)
+    };
+    let storage = declared().await;
+    let users = storage.collection::<Document>("users");
+    users
+        .ensure_index(Index::btree("by_country", ["country"]))
+        .await
+        .unwrap();
+    users
+        .ensure_index(Index::hash("by_email", ["email"]))
+        .await
+        .unwrap();
+    users
+        .put("ada", &doc! { "country": "GB", "email": "a@b", "age": 36 })
+        .await
+        .unwrap();
+
+    let stranger = open(&memory).await;
+    let old = stranger.keys().await.unwrap()[0].id;
+    stranger.rotate(storage.now()).await.unwrap();
+    assert_eq!(stranger.reseal(storage.now()).await.unwrap().documents, 1);
+    assert_eq!(under(&stranger, old).await, 0);
+
+    let users = declared().await.collection::<Document>("users");
+    for query in [Query::eq("country", "GB"), Query::eq("email", "a@b")] {
+        let found = users.find_page(query).await.unwrap().documents;
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].value.get_i64("age").unwrap(), 36);
+    }
+}
+
+#[tokio::test]
+async fn what_lies_beside_is_neither_sealed_anew_nor_counted() {
+    let memory = Memory::new();
+    let storage = Storage::new(open(&memory).await);
+    storage.objects().write("sealed", "bytes").await.unwrap();
+    super::put_raw(&memory, "metadata.db", "a file of somebody else").await;
+    let without = open(&memory).await;
+    without.rotate(storage.now()).await.unwrap();
+    assert!(
+        without.reseal(storage.now()).await.is_err(),
+        "it was not said to be none"
+    );
+    let layer = Encrypt::open(memory.clone(), options(7).beside(["metadata.db"]))
+        .await
+        .unwrap();
+    assert_eq!(layer.reseal(storage.now()).await.unwrap().objects, 1);
+    assert_eq!(layer.references(storage.now()).await.unwrap().unreadable, 0);
+    assert_eq!(
+        super::raw(&memory, "metadata.db").await,
+        "a file of somebody else"
+    );
 }
