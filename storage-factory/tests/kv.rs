@@ -1,9 +1,11 @@
 //! The key-value store as the environment opens it, and the example a newcomer copies.
 #![allow(clippy::unwrap_used, reason = "a failed expectation is how a test fails")]
 
+use std::time::Duration;
+
 use storage_core::ErrorKind;
 use storage_factory::{Factory, kv_from};
-use storage_stores::kv::{Kv, KvOptions, KvSettings};
+use storage_stores::kv::{Kv, KvOptions, KvSettings, SetOptions};
 
 #[allow(dead_code, clippy::print_stdout, reason = "it is a program of its own")]
 #[path = "../examples/cache.rs"]
@@ -102,5 +104,95 @@ async fn the_example_runs_on_files_and_on_sqlite() {
         }
         assert_eq!(kv.verify().await.unwrap().problems, []);
         kv.close().await.unwrap();
+    }
+}
+
+/// What a process of its own does: the environment is its own, and no test changes that of the others.
+#[tokio::test]
+#[ignore = "started by the test below, in a process of its own"]
+async fn in_a_process_of_its_own() {
+    let kv = match storage_factory::kv_from_env().await {
+        Ok(kv) => kv,
+        Err(error) => panic!("refused: {error}"),
+    };
+    match std::env::var("STEP").as_deref() {
+        Ok("write") => {
+            let brief = SetOptions::new().ttl(Duration::from_millis(1));
+            kv.set_with("brief", &"canary-brief", brief).await.unwrap();
+            kv.set("small", &"canary-small").await.unwrap();
+            kv.set("large", &"canary-large ".repeat(2000)).await.unwrap();
+        }
+        what => {
+            let expired = kv.cleanup().await.unwrap().expired;
+            assert_eq!(
+                expired,
+                u64::from(what == Ok("clean")),
+                "what is searched for is found"
+            );
+            let small = kv.get::<String>("small").await.unwrap();
+            assert_eq!(small.as_deref(), Some("canary-small"));
+            let large = kv.get::<String>("large").await.unwrap();
+            assert_eq!(large, Some("canary-large ".repeat(2000)));
+        }
+    }
+    kv.close().await.unwrap();
+}
+
+/// Whoever names a layer that encrypts must not find plain bytes, in files or in a database, of small values or of large ones.
+#[cfg(feature = "encrypt")]
+#[test]
+fn the_layers_of_the_environment_are_over_the_store() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    for (name, digit) in [("key", "7"), ("other", "8")] {
+        std::fs::write(at(name), digit.repeat(64)).unwrap();
+    }
+    let sealed = |key: &str| format!("encrypt(key_file={}),retry", at(key));
+    for (place, url) in [
+        ("files", None),
+        ("sqlite", Some(format!("sqlite:{}/app.db", at("sqlite")))),
+    ] {
+        std::fs::create_dir_all(at(place)).unwrap();
+        let run = |what: &str, layers: Option<String>| {
+            let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+            command.args(["--exact", "in_a_process_of_its_own", "--ignored", "--nocapture"]);
+            match &url {
+                Some(url) => command.env("STORAGE_URL", url),
+                None => command.env("KV_STORAGE_PATH", at(place)),
+            };
+            layers.map(|layers| command.env("STORAGE_LAYERS", layers));
+            let ended = command.env("STEP", what).output().unwrap();
+            let said = String::from_utf8_lossy(&[ended.stdout, ended.stderr].concat()).into_owned();
+            assert!(said.contains("running 1 test"), "{said}");
+            (ended.status.success(), said)
+        };
+        for what in ["write", "clean", "read"] {
+            let (done, said) = run(what, Some(sealed("key")));
+            assert!(done, "{place}, {what}: {said}");
+        }
+        let mut files = 0;
+        let mut directories = vec![directory.path().join(place)];
+        while let Some(directory) = directories.pop() {
+            for entry in std::fs::read_dir(directory).unwrap().flatten() {
+                if entry.file_type().unwrap().is_dir() {
+                    directories.push(entry.path());
+                    continue;
+                }
+                let bytes = std::fs::read(entry.path()).unwrap();
+                let found = bytes.windows(6).any(|part| part == b"canary");
+                assert!(!found, "{} is readable", entry.path().display());
+                files += 1;
+            }
+        }
+        assert!(files > 0);
+        for (layers, why) in [
+            (Some(sealed("other")), "not the key of the store"),
+            (None, "the data here is encrypted; say where the key is"),
+            (Some("encrypt".to_owned()), "encrypt needs exactly one of"),
+            (Some(String::new()), "STORAGE_LAYERS is set but empty"),
+        ] {
+            let (done, said) = run("read", layers);
+            assert!(!done && said.contains(why), "{place}: {said}");
+        }
     }
 }
