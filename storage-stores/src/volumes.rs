@@ -4,6 +4,7 @@
 //! volumes.json                                what the store is: format, hash, fan-out, grace
 //! blocks/<hash>.bin                           blocks, see [`Blocks`]
 //! channels/<public key>/<event hash>.bin      signed events, see [`Channel`]
+//! changed/<public key>                        another with each new event, so that nobody lists the channel to find none
 //! quarantine/…                                what was found damaged; nothing deletes it
 //! staging/…                                   large blocks that are still arriving
 //! ```

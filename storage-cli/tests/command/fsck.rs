@@ -43,7 +43,7 @@ fn a_sound_storage_is_counted_and_left_as_it_is() {
         let shell = filled(url);
         let before = shell.ok(&["ls", "-r"]);
         let found = report(&shell.ok(&["fsck", "--json"]));
-        assert_eq!(found["objects"], 6, "{found}");
+        assert_eq!(found["objects"], 7, "{found}");
         assert_eq!(
             (&found["documents"], &found["indexes"]),
             (&2.into(), &1.into()),

@@ -2,16 +2,20 @@
 
 mod refresh;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use storage_core::{Bytes, Error, ErrorKind, Result};
+use futures::future::join_all;
+use storage_core::{Bytes, Error, ErrorKind, Result, Version};
 
+use self::refresh::Look;
 pub use self::refresh::{Refreshed, Refused};
 
 use super::event::{Event, MAX_PARENTS};
 use super::order::Order;
 use super::signing::{PublicKey, Signer};
+use super::site::Site;
 use super::store::{Item, VolumeStore};
 
 /// The signed events of one key: `channels/<public key>/<event hash>.bin`, a file each.
@@ -41,6 +45,8 @@ pub struct Channel {
     key: PublicKey,
     signer: Option<Arc<dyn Signer>>,
     known: Arc<Mutex<Order>>,
+    /// The mark of each replica all of whose events were read.
+    seen: Arc<Mutex<HashMap<String, Version>>>,
     /// One append or refresh of this handle at a time.
     turn: Arc<tokio::sync::Mutex<()>>,
 }
@@ -65,6 +71,7 @@ impl Channel {
             key,
             signer,
             known: Arc::default(),
+            seen: Arc::default(),
             turn: Arc::default(),
         }
     }
@@ -79,7 +86,9 @@ impl Channel {
         &self.store
     }
 
-    /// Appends an event on top of everything that was acknowledged before the call began, as far as the storage shows it. Appending again
+    /// Appends an event on top of everything that was acknowledged before the call began, as far as the storage shows it; of what came there
+    /// by other means than this library it may know only after a [`refresh`](Self::refresh). It costs the same however many events there
+    /// are, unless somebody else appended since this handle last did: then the channel is listed. Appending again
     /// after an error whose outcome is unknown makes a second event, unless the payload tells them apart.
     ///
     /// # Errors
@@ -102,7 +111,7 @@ impl Channel {
             return Err(operation(Error::new(ErrorKind::PermissionDenied, message)));
         };
         let _turn = self.turn.lock().await;
-        self.read_new().await.map_err(operation)?;
+        self.read_new(Look::Changed).await.map_err(operation)?;
         let (payload, parents) = {
             let known = self.known();
             // Heads beyond that are merged by the next one.
@@ -145,11 +154,32 @@ impl Channel {
 
     async fn take(&self, event: Event) -> Result<()> {
         let item = Item::Event(self.key.clone(), event.hash());
-        self.store.place(&item, event.bytes()).await?;
+        let placing = self
+            .store
+            .sites()
+            .iter()
+            .map(|site| self.place_on(site, &item, event.bytes()));
+        let placed = join_all(placing).await;
+        self.store
+            .settle(self.store.sites().iter().zip(placed).collect())?;
         let mut known = self.known();
         known.insert(event);
         known.settle();
         Ok(())
+    }
+
+    /// Tells of the event before it is acknowledged, so that who appends after that sees it.
+    async fn place_on(&self, site: &Site, item: &Item, bytes: &Bytes) -> Result<()> {
+        self.store.place_untold(site, item, bytes).await?;
+        let seen = self.seen().remove(&site.name);
+        if let Some(mark) = site.tell(&self.key, seen).await? {
+            self.seen().insert(site.name.clone(), mark);
+        }
+        Ok(())
+    }
+
+    fn seen(&self) -> MutexGuard<'_, HashMap<String, Version>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What was read so far. Events never change, so none is read twice.

@@ -72,6 +72,11 @@ impl Names {
         Some((channel.parse().ok()?, as_hash(name)?))
     }
 
+    /// What is written anew with each event of a channel.
+    pub(super) fn changed(&self, channel: &PublicKey) -> String {
+        format!("{}changed/{channel}", self.root)
+    }
+
     pub(super) fn staging(&self) -> String {
         format!("{}staging/", self.root)
     }

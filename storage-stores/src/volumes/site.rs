@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use storage_core::{
-    ByteRange, Bytes, Capability, Error, ErrorKind, Object, ObjectMeta, ReadRequest, Result, Retry, Storage,
-    Versions, WriteOptions,
+    ByteRange, Bytes, Capability, Consistency, Error, ErrorKind, Object, ObjectMeta, ReadRequest, Result,
+    Retry, Storage, Version, Versions, WriteOptions, random_u128,
 };
 use tokio::sync::OnceCell;
 
@@ -12,6 +12,7 @@ use super::format::Format;
 use super::hash::{Hash, HashAlgorithm};
 use super::names::Names;
 use super::replica::Role;
+use super::signing::PublicKey;
 
 /// How much is read at once, and held at once while something is verified.
 pub(super) const PIECE_BYTES: u64 = 1024 * 1024;
@@ -233,6 +234,31 @@ impl Site {
             Err(error) if error.kind() == ErrorKind::Corrupt => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// The mark of a channel: as long as it is the same, nobody has told of a new event here. `None` where that says nothing: nobody has
+    /// told of any, it cannot be written where it is as it was seen, or a listing may come behind it.
+    pub(super) async fn mark(&self, channel: &PublicKey) -> Result<Option<Version>> {
+        if !self.has(Capability::CompareAndSwap)
+            || self.storage.declaration().objects.consistency != Consistency::Linearizable
+        {
+            return Ok(None);
+        }
+        let meta = self.storage.objects().stat(self.names.changed(channel)).await?;
+        Ok(meta.map(|meta| meta.version))
+    }
+
+    /// Tells everybody that an event is here. Gives the mark where nobody else told of one since `seen`: who had seen everything still has.
+    pub(super) async fn tell(&self, channel: &PublicKey, seen: Option<Version>) -> Result<Option<Version>> {
+        let (objects, key) = (self.storage.objects(), self.names.changed(channel));
+        let nonce = format!("{:032x}", random_u128());
+        if let Some(seen) = seen {
+            match objects.write_if(&key, nonce.clone(), seen).await {
+                Err(error) if error.kind() == ErrorKind::PreconditionFailed => {}
+                written => return written.map(Some),
+            }
+        }
+        objects.write(&key, nonce).await.map(|_| None)
     }
 
     /// Whether something is so old that it has to be written anew. Where nothing can be collected, nothing has to.

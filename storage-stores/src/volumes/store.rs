@@ -226,7 +226,16 @@ impl VolumeStore {
         self.settle(self.sites().iter().zip(results).collect())
     }
 
+    /// Puts bytes on a replica, and tells everybody where it is an event.
     pub(super) async fn place_on(&self, site: &Site, item: &Item, bytes: &Bytes) -> Result<()> {
+        self.place_untold(site, item, bytes).await?;
+        match item {
+            Item::Block(_) => Ok(()),
+            Item::Event(channel, _) => site.tell(channel, None).await.map(drop),
+        }
+    }
+
+    pub(super) async fn place_untold(&self, site: &Site, item: &Item, bytes: &Bytes) -> Result<()> {
         let format = self.ready(site).await?;
         let key = item.key(&site.names, format);
         let refreshed_after = item.refreshed_after(format);

@@ -128,6 +128,9 @@ async fn the_same_again_is_the_same_store_to_the_last_byte() {
         files(&directory, &directory, &mut stored);
         let storage = Storage::new(Memory::new());
         write(&storage, hash).await;
-        assert_eq!(objects(&storage).await, stored, "{hash}");
+        let mut again = objects(&storage).await;
+        // What tells of new events is another each time, and holds nothing.
+        again.retain(|(key, _)| !key.starts_with("changed/"));
+        assert_eq!(again, stored, "{hash}");
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
-use storage_core::{ByteRange, Bytes, Error, ErrorKind, ReadRequest, Result};
+use storage_core::{ByteRange, Bytes, Error, ErrorKind, ReadRequest, Result, Version};
 
 use super::Channel;
 use crate::volumes::check::Refusal;
@@ -14,6 +14,17 @@ use crate::volumes::site::Site;
 
 /// So many events are read at once.
 const PARALLEL: usize = 16;
+
+/// Where to look for new events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Only where somebody told of one since the last look.
+    Changed,
+    /// Everywhere: what came by other means, as through a synchronized folder, is told by nobody.
+    Everywhere,
+}
+
+type Names = (Option<Version>, BTreeSet<Hash>, Vec<String>);
 
 /// What a look at a channel found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,7 +66,7 @@ impl Channel {
     pub async fn refresh(&self) -> Result<Refreshed> {
         let _turn = self.turn.lock().await;
         let mut refreshed = self
-            .read_new()
+            .read_new(Look::Everywhere)
             .await
             .map_err(|error| error.with_operation("read channel"))?;
         let known = self.known();
@@ -68,15 +79,18 @@ impl Channel {
     }
 
     /// Reads what is new; the caller has the turn.
-    pub(super) async fn read_new(&self) -> Result<Refreshed> {
+    pub(super) async fn read_new(&self, look: Look) -> Result<Refreshed> {
         let mut refreshed = Refreshed::default();
         let mut new: BTreeMap<Hash, Vec<&Site>> = BTreeMap::new();
         let mut failure = None;
         let mut asked = false;
+        let mut marks = Vec::new();
         for site in self.store.sites() {
-            match self.names_on(site).await {
-                Ok((hashes, strays)) => {
+            match self.names_on(site, look).await {
+                Ok(None) => asked = true,
+                Ok(Some((mark, hashes, strays))) => {
                     asked = true;
+                    marks.extend(mark.map(|mark| (site, mark)));
                     refreshed.strays.extend(strays);
                     let known = self.known();
                     for hash in hashes {
@@ -107,15 +121,29 @@ impl Channel {
             }
         }
         self.known().settle();
+        // Where something was refused it may be one that could not be read just now.
+        marks.retain(|(site, _)| {
+            refreshed
+                .refused
+                .iter()
+                .all(|refused| refused.replica != site.name)
+        });
+        self.seen()
+            .extend(marks.into_iter().map(|(site, mark)| (site.name.clone(), mark)));
         refreshed
             .refused
             .sort_by(|one, other| (&one.key, &one.replica).cmp(&(&other.key, &other.replica)));
         Ok(refreshed)
     }
 
-    /// The names of events on a replica, and what is named otherwise.
-    async fn names_on(&self, site: &Site) -> Result<(BTreeSet<Hash>, Vec<String>)> {
+    /// The mark of a replica, the names of events on it, and what is named otherwise; `None` where nothing is new since it was seen.
+    async fn names_on(&self, site: &Site, look: Look) -> Result<Option<Names>> {
         self.store.ready(site).await?;
+        // Before the names are read: whoever tells of an event later changes it.
+        let mark = site.mark(&self.key).await?;
+        if look == Look::Changed && mark.is_some() && self.seen().get(&site.name) == mark.as_ref() {
+            return Ok(None);
+        }
         let mut hashes = BTreeSet::new();
         let mut strays = Vec::new();
         let entries = self
@@ -128,7 +156,7 @@ impl Channel {
                 None => strays.push(format!("{}: {key}", site.name)),
             }
         }
-        Ok((hashes, strays))
+        Ok(Some((mark, hashes, strays)))
     }
 
     /// Reads an event from the first replica that has it whole, and tells what was wrong with it on others.
