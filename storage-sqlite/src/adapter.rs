@@ -9,7 +9,7 @@ use storage_core::{
 
 use crate::connect::Session;
 use crate::documents::{self, Operation, Prepared};
-use crate::readers::snapshot;
+use crate::readers::{plain_snapshot, snapshot};
 use crate::short::{Budget, Short};
 use crate::store::Sqlite;
 use crate::{indexes, logs, query, sweep};
@@ -240,7 +240,7 @@ impl StorageAdapter for Sqlite {
     async fn read_log(&self, log: &Name, from: u64, limit: usize) -> Result<LogPage> {
         self.inner.check_open()?;
         let read = move |session: &mut Session, name: &Name, budget| {
-            snapshot(session, |session| logs::read(session, name, from, limit, budget))
+            plain_snapshot(session, |session| logs::read(session, name, from, limit, budget))
         };
         let short = self
             .inner

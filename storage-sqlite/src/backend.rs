@@ -12,7 +12,7 @@ use storage_core::{
 
 use crate::error::classify;
 use crate::objects::{self, STAGE_BYTES, Stream};
-use crate::readers::snapshot;
+use crate::readers::plain_snapshot;
 use crate::short::Short;
 use crate::store::Sqlite;
 
@@ -26,7 +26,7 @@ impl StorageBackend for Sqlite {
     async fn read(&self, area: Area, key: &Key, request: ReadRequest) -> Result<Option<Object>> {
         self.inner.check_open()?;
         let short = |session: &mut _| {
-            snapshot(session, |session| {
+            plain_snapshot(session, |session| {
                 objects::read_short(session, area, key, &request)
             })
         };
@@ -35,7 +35,7 @@ impl StorageBackend for Sqlite {
         }
         let key = key.clone();
         let long = move |session: &mut _| {
-            snapshot(session, |session| {
+            plain_snapshot(session, |session| {
                 objects::read_long(session, area, &key, &request)
             })
         };
@@ -72,7 +72,8 @@ impl StorageBackend for Sqlite {
 
     async fn list(&self, area: Area, request: ListRequest) -> Result<ListPage> {
         self.inner.check_open()?;
-        let work = move |session: &mut _| snapshot(session, |session| objects::list(session, area, &request));
+        let work =
+            move |session: &mut _| plain_snapshot(session, |session| objects::list(session, area, &request));
         self.inner.readers.long(work).await
     }
 

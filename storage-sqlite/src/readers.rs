@@ -147,14 +147,22 @@ impl FileReaders {
     }
 }
 
-/// Reads from one state of the database, whatever is committed meanwhile.
+/// Reads from one state of the database, whatever is committed meanwhile, with the collections and indexes there are in it.
 pub(crate) fn snapshot<T>(session: &mut Session, read: impl FnOnce(&mut Session) -> Result<T>) -> Result<T> {
+    plain_snapshot(session, |session| {
+        session.catalog.refresh(&session.connection)?;
+        read(session)
+    })
+}
+
+/// As [`snapshot`], for what has nothing to do with collections.
+pub(crate) fn plain_snapshot<T>(
+    session: &mut Session,
+    read: impl FnOnce(&mut Session) -> Result<T>,
+) -> Result<T> {
     let execute = |session: &Session, sql: &str| session.connection.prepare_cached(sql)?.execute([]);
     execute(session, "BEGIN").map_err(classify)?;
-    let result = session
-        .catalog
-        .refresh(&session.connection)
-        .and_then(|()| read(session));
+    let result = read(session);
     match execute(session, "COMMIT") {
         Ok(_) => {}
         Err(error) if result.is_ok() => return Err(classify(error)),
