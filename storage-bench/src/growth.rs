@@ -1,8 +1,9 @@
 //! How the cost of each way to a document grows from a thousand of them to a million, in SQLite; and that of opening.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use rusqlite::{Connection, OpenFlags};
 use serde::{Deserialize, Serialize};
 use storage_core::{Durability, Index, Query, Storage};
 use storage_sqlite::{Sqlite, SqliteConfig};
@@ -53,8 +54,12 @@ struct People {
     entities: u64,
     looking: Entities<Person>,
     caching: Entities<Person>,
+    by_hand: Mutex<Connection>,
     ids: Vec<String>,
 }
+
+/// The table that ours keeps the only collection in.
+const BY_HAND: &str = "SELECT body FROM _storage_documents_1 WHERE id = ?1";
 
 /// A table for each way, the sizes side by side: what the machine does meanwhile it does to all of them. First with what is asked for
 /// in SQLite's page cache at every size, which shows how the work grows; then with what has to come from the file, which only the
@@ -92,6 +97,9 @@ pub(crate) async fn all(run: &mut Run) -> Outcome {
                     async move { people.go(way, number % of).await }
                 });
             }
+            if matches!(way, Way::Id) {
+                table = by_hand(table, &all, &names, of);
+            }
             table.run(run).await?;
         }
     }
@@ -100,6 +108,19 @@ pub(crate) async fn all(run: &mut Run) -> Outcome {
     }
     open(run, &directory, sizes, &names).await?;
     Run::remove(&directory)
+}
+
+/// What SQLite itself takes for the same documents, in the largest database and the smallest.
+fn by_hand(table: Table, all: &[Arc<People>], names: &[String], of: u64) -> Table {
+    let ends = [all.len() - 1, 0];
+    let table = ends.into_iter().fold(table, |table, size| {
+        let people = Arc::clone(&all[size]);
+        table.contender(format!("rusqlite by hand, {}", names[size]), move |number| {
+            let people = Arc::clone(&people);
+            async move { people.by_hand(number % of) }
+        })
+    });
+    table.note("By hand is one prepared statement over the same file, with as large a page cache: how it grows is the floor.")
 }
 
 async fn explain(run: &mut Run, all: &[Arc<People>]) -> Outcome {
@@ -152,22 +173,37 @@ impl People {
         let looking =
             Entities::<Person>::with_options(storage.clone(), EntityOptions::new().cache_enabled(false));
         let ids = fill(&looking, entities).await?;
+        let path = directory.join(format!("people-{entities}.db"));
+        let by_hand = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        by_hand.pragma_update(None, "cache_size", -8 * 1024)?; // In KiB: that of ours.
         Ok(Self {
             entities,
             looking,
             caching: Entities::new(storage),
+            by_hand: Mutex::new(by_hand),
             ids,
         })
     }
 
+    fn by_hand(&self, number: u64) -> Outcome {
+        let connection = self.by_hand.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut select = connection.prepare_cached(BY_HAND)?;
+        let body: String = select.query_row([&self.ids[self.some(number)?]], |row| row.get(0))?;
+        let person: Person = serde_json::from_str(&body)?;
+        assert_eq!(person.text.len(), 200);
+        Ok(())
+    }
+
+    /// Which one is asked for: not those beside each other.
+    fn some(&self, number: u64) -> Outcome<usize> {
+        Ok(usize::try_from(number.wrapping_mul(7919) % (self.entities - 10))?)
+    }
+
     async fn go(&self, way: Way, number: u64) -> Outcome {
-        let some = number.wrapping_mul(7919) % (self.entities - 10);
+        let at = self.some(number)?;
+        let some = at as u64;
         let found = match way {
-            Way::Id => self
-                .looking
-                .get_by_id(&self.ids[usize::try_from(some)?])
-                .await?
-                .is_some(),
+            Way::Id => self.looking.get_by_id(&self.ids[at]).await?.is_some(),
             Way::Field => self.looking.find_one_by("by_email", email(some)).await?.is_some(),
             Way::Range => {
                 let found = self.looking.find_range("by_number", some..some + 10).await?;
@@ -179,7 +215,7 @@ impl People {
             }
             // The hundred that fit into it.
             Way::Cached => {
-                let id = &self.ids[usize::try_from(some % 100)?];
+                let id = &self.ids[at % 100];
                 self.caching.get_by_id(id).await?.is_some()
             }
         };
