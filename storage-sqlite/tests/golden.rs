@@ -1,4 +1,4 @@
-//! What the first version wrote is read, for good: `golden-1.sql` is a database as it was in the file.
+//! What the first version wrote is read, for good: `golden/1.sql` is a database as it was in the file.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
@@ -13,7 +13,7 @@ async fn what_the_first_version_wrote_is_read() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("app.db");
     let first = Connection::open(&path).unwrap();
-    first.execute_batch(include_str!("golden-1.sql")).unwrap();
+    first.execute_batch(include_str!("golden/1.sql")).unwrap();
     first.close().unwrap();
     let storage = Storage::new(Sqlite::open(SqliteConfig::new(&path)).await.unwrap());
 
