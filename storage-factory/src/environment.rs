@@ -53,7 +53,7 @@ pub const VARIABLES: &[Variable] = &[
     },
     Variable {
         name: LAYERS,
-        meaning: "layers over whatever is selected, from the application down to the medium: `compress,encrypt(key_file=/etc/key),retry`",
+        meaning: "layers over whatever is selected, by `--url` too unless the URL has `layers=`, from the application down to the medium: `compress,encrypt(key_file=/etc/key),retry`",
     },
 ];
 

@@ -17,7 +17,9 @@ const PACKAGE: &str = "storage-budgets";
 
 /// What is done so often is counted, and then what is done more often: the difference holds neither the beginning nor the end.
 const FEW: u64 = 500;
-const MANY: u64 = 1_500;
+const MANY: u64 = 5_500;
+/// How often each is counted.
+const RUNS: u32 = 3;
 
 /// What to do with the counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,7 +105,16 @@ impl Counter {
         Ok(difference / (MANY - FEW))
     }
 
+    /// The least of a few runs: what is done now and then by the clock, such as the housekeeping of a cache, only adds.
     fn collect(&self, name: &str, times: u64) -> Result<u64> {
+        let mut least = u64::MAX;
+        for _ in 0..RUNS {
+            least = least.min(self.run(name, times)?);
+        }
+        Ok(least)
+    }
+
+    fn run(&self, name: &str, times: u64) -> Result<u64> {
         let mut command = program("valgrind");
         let out = self.directory.join(format!("{name}.out"));
         command
