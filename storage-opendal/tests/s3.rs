@@ -9,7 +9,7 @@ use conformance_tests::{Harness, Label, Place, Suite, absent, trials};
 use opendal::{Operator, services};
 use storage_core::{Consistency, Error, ErrorKind, Overlay, Result, StorageAdapter};
 use storage_opendal::{OpenDal, OpenDalConfig};
-use test_servers::{Kind, Native, Server, Trial, run, tier, up_to};
+use test_servers::{Kind, Native, Server, Trial, run, steady, tier, up_to};
 
 fn main() -> ExitCode {
     let on_server = |server: Server| {
@@ -17,9 +17,10 @@ fn main() -> ExitCode {
         // It answers the races that opening a place tries with status 500, now and then.
         let unsteady = server.is(Native::Moto);
         let (tier, server) = (tier(&server), Arc::new(server));
+        let of_bucket = Arc::clone(&server);
         let tests = trials(Suite::Adapter, &prefix, move || {
             let bucket = Bucket {
-                server: Arc::clone(&server),
+                server: Arc::clone(&of_bucket),
             };
             async move { bucket }
         });
@@ -27,7 +28,10 @@ fn main() -> ExitCode {
             let ignored = test.has_ignored_flag() || unsteady;
             test.with_ignored_flag(ignored)
         };
-        up_to(tier, &prefix, tests).into_iter().map(on_demand).collect()
+        steady(&server, &prefix, up_to(tier, &prefix, tests))
+            .into_iter()
+            .map(on_demand)
+            .collect()
     };
     run(&[Kind::S3], on_server, |name, reason| {
         absent(

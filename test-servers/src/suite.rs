@@ -24,15 +24,7 @@ pub fn suites(suites: &'static [Suite], kinds: &[Kind]) -> ExitCode {
                 async move { places }
             })
         });
-        let steady = |test: Trial| {
-            let unsteady = of_test(&prefix, test.name()).is_some_and(|case| is_unsteady(&server, case.id));
-            let ignored = test.has_ignored_flag() || unsteady;
-            test.with_ignored_flag(ignored)
-        };
-        up_to(tier, &prefix, all.collect())
-            .into_iter()
-            .map(steady)
-            .collect()
+        steady(&server, &prefix, up_to(tier, &prefix, all.collect()))
     };
     run(kinds, on_server, |name, reason| {
         let absent = |suite: &Suite| absent(*suite, &name.to_lowercase(), reason);
@@ -59,6 +51,19 @@ pub fn up_to(tier: Tier, prefix: &str, tests: Vec<Trial>) -> Vec<Trial> {
         .into_iter()
         .map(|test| {
             let ignored = test.has_ignored_flag() || above(&test);
+            test.with_ignored_flag(ignored)
+        })
+        .collect()
+}
+
+/// Ignores the tests of cases that the server fails now and then.
+pub fn steady(server: &Server, prefix: &str, tests: Vec<Trial>) -> Vec<Trial> {
+    let unsteady =
+        |test: &Trial| of_test(prefix, test.name()).is_some_and(|case| is_unsteady(server, case.id));
+    tests
+        .into_iter()
+        .map(|test| {
+            let ignored = test.has_ignored_flag() || unsteady(&test);
             test.with_ignored_flag(ignored)
         })
         .collect()
