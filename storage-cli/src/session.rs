@@ -82,20 +82,9 @@ impl Session {
 
     /// The layers of the environment are over what `--url` names too, unless it names its own.
     async fn open(&self) -> storage_core::Result<Storage> {
-        let Some(url) = &self.url else {
-            return self.factory.open_from_env().await;
-        };
-        let parsed = self.factory.parse(url)?;
-        let names_its_own = parsed.options().any(|(name, _)| name == "layers");
-        match std::env::var_os("STORAGE_LAYERS") {
-            Some(layers) if !names_its_own => {
-                let opened = self
-                    .factory
-                    .open_with_layers(url, &layers.to_string_lossy())
-                    .await;
-                opened.map_err(|error| error.with_context("variable", "STORAGE_LAYERS"))
-            }
-            _ => self.factory.open(url).await,
+        match &self.url {
+            Some(url) => self.factory.open_under_layers_from_env(url).await,
+            None => self.factory.open_from_env().await,
         }
     }
 

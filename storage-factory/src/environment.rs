@@ -57,7 +57,7 @@ pub const VARIABLES: &[Variable] = &[
     },
 ];
 
-const LAYERS: &str = "STORAGE_LAYERS";
+pub(crate) const LAYERS: &str = "STORAGE_LAYERS";
 
 /// What the environment chose.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -152,6 +152,28 @@ impl Factory {
         Ok(Storage::from_arc(adapter))
     }
 
+    /// Opens the storage a URL names under the layers of `STORAGE_LAYERS`, unless the URL names its own.
+    ///
+    /// # Errors
+    /// As [`open_with_layers`](Self::open_with_layers); `InvalidArgument` where the variable is set but empty.
+    pub async fn open_under_layers_from_env(&self, url: &str) -> Result<Storage> {
+        let url = self.parse(url)?;
+        let own = url.options().any(|(name, _)| name == layers::OPTION);
+        let layers = if own {
+            None
+        } else {
+            environment::layers(environment::of_process).map_err(opening)?
+        };
+        let adapter = self.open_bare(&url, layers.as_ref()).await.map_err(|error| {
+            let error = opening(error);
+            match layers {
+                Some(_) => error.with_context("variable", environment::LAYERS),
+                None => error,
+            }
+        })?;
+        Ok(Storage::from_arc(adapter))
+    }
+
     /// Opens one storage on two backends: objects from the first, documents and logs from the second. No atomicity across the
     /// two is claimed; see [`Composed`].
     ///
