@@ -9,7 +9,7 @@ use conformance_tests::{Harness, Label, Place, Suite, absent, trials};
 use opendal::{Operator, services};
 use storage_core::{Consistency, Error, ErrorKind, Overlay, Result, StorageAdapter};
 use storage_opendal::{OpenDal, OpenDalConfig};
-use test_servers::{Kind, Native, Server, Trial, run, steady, tier, up_to};
+use test_servers::{Kind, Native, Server, on_demand, run, steady, tier, up_to};
 
 fn main() -> ExitCode {
     let on_server = |server: Server| {
@@ -24,14 +24,8 @@ fn main() -> ExitCode {
             };
             async move { bucket }
         });
-        let on_demand = |test: Trial| {
-            let ignored = test.has_ignored_flag() || unsteady;
-            test.with_ignored_flag(ignored)
-        };
-        steady(&server, &prefix, up_to(tier, &prefix, tests))
-            .into_iter()
-            .map(on_demand)
-            .collect()
+        let tests = steady(&server, &prefix, up_to(tier, &prefix, tests));
+        on_demand(tests, |_| unsteady)
     };
     run(&[Kind::S3], on_server, |name, reason| {
         absent(

@@ -57,7 +57,7 @@ pub use self::programs::{absent_trial, run, run_careless, run_natives, trial};
 pub use self::server::{How, Server};
 pub use self::servers::{Missing, Servers};
 #[cfg(feature = "suite")]
-pub use self::suite::{steady, suites, tier, up_to};
+pub use self::suite::{on_demand, steady, suites, tier, up_to};
 #[cfg(feature = "suite")]
 pub use self::waivers::{object_waivers, waivers};
 

@@ -46,24 +46,24 @@ pub fn tier(server: &Server) -> Tier {
 
 /// Ignores the tests of cases above a tier.
 pub fn up_to(tier: Tier, prefix: &str, tests: Vec<Trial>) -> Vec<Trial> {
-    let above = |test: &Trial| of_test(prefix, test.name()).is_none_or(|case| case.tier > tier);
-    tests
-        .into_iter()
-        .map(|test| {
-            let ignored = test.has_ignored_flag() || above(&test);
-            test.with_ignored_flag(ignored)
-        })
-        .collect()
+    on_demand(tests, |test| {
+        of_test(prefix, test.name()).is_none_or(|case| case.tier > tier)
+    })
 }
 
 /// Ignores the tests of cases that the server fails now and then.
 pub fn steady(server: &Server, prefix: &str, tests: Vec<Trial>) -> Vec<Trial> {
-    let unsteady =
-        |test: &Trial| of_test(prefix, test.name()).is_some_and(|case| is_unsteady(server, case.id));
+    on_demand(tests, |test| {
+        of_test(prefix, test.name()).is_some_and(|case| is_unsteady(server, case.id))
+    })
+}
+
+/// Ignores these tests; `-- --include-ignored` runs them.
+pub fn on_demand(tests: Vec<Trial>, which: impl Fn(&Trial) -> bool) -> Vec<Trial> {
     tests
         .into_iter()
         .map(|test| {
-            let ignored = test.has_ignored_flag() || unsteady(&test);
+            let ignored = test.has_ignored_flag() || which(&test);
             test.with_ignored_flag(ignored)
         })
         .collect()
