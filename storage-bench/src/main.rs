@@ -48,7 +48,7 @@ enum Theme {
     Cloud,
     /// Memory while a GiB goes through.
     Memory,
-    /// From 1,000 to 1,000,000 documents in SQLite: entities, and opening.
+    /// From 1,000 to 1,000,000 documents in SQLite and on the first MongoDB server that runs.
     Growth,
 }
 

@@ -62,6 +62,11 @@ impl Run {
         table.starts_with(&self.wanted)
     }
 
+    /// Whether some of the tables whose names begin so were asked for.
+    pub(crate) fn wants_some_of(&self, tables: &str) -> bool {
+        self.wants(tables) || self.wanted.starts_with(tables)
+    }
+
     /// How much of something there is: less in a quick run.
     pub(crate) const fn amount(&self, full: u64, quick: u64) -> u64 {
         if self.quick { quick } else { full }
