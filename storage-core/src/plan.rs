@@ -1,15 +1,14 @@
 //! [`Plan`]: how a query is answered with the indexes there are. One planner, so every backend refuses the same queries.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
 
-use bson::Bson;
+use bson::{Bson, RawBsonRef};
 
 use crate::adapter::{AccessKind, Explanation, FindRequest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::{Index, IndexKind, hash_key};
-use crate::query::{Comparison, Direction, Filter, Position, Sort};
-use crate::raw::{encode_bson, with_raw};
+use crate::query::{Comparison, Direction, Filter, Position};
+use crate::raw::{push_bson, with_raw};
 use crate::value::{FieldPath, bracket, bracket_range, encode_to_vec, is_nan, string_prefix_range};
 
 /// How a query is answered.
@@ -70,15 +69,10 @@ impl KeyRange {
 
     /// Every key that begins with these bytes.
     pub fn beginning_with(prefix: Vec<u8>) -> Self {
-        let mut upper = prefix.clone();
-        while upper.last() == Some(&0xFF) {
-            upper.pop();
+        Self {
+            upper: after_all(prefix.clone()),
+            lower: prefix,
         }
-        let upper = upper.pop().map(|last| {
-            upper.push(last + 1);
-            upper
-        });
-        Self { lower: prefix, upper }
     }
 }
 
@@ -95,7 +89,7 @@ impl IndexAccess {
         }
         let mut key = self.pinned.clone();
         for at in &self.sorted {
-            key.extend_from_slice(&encode_bson(&position.values[*at]));
+            push_bson(&position.values[*at], &mut key);
         }
         key
     }
@@ -165,8 +159,9 @@ fn rank(plan: &Plan) -> Option<impl Ord> {
 
 /// The plan that uses this index, if it narrows the filter or delivers the order of everything.
 fn candidate(request: &FindRequest, index: &Index) -> Option<Plan> {
-    let conjuncts: Vec<&Filter> = request.filter.conjuncts().collect();
-    let mut used = BTreeSet::new();
+    let conjuncts = request.filter.all_of();
+    // Of each, whether the access makes it superfluous.
+    let mut used = vec![false; conjuncts.len()];
     let mut pinned = Vec::new();
     let mut pinned_fields = 0;
     for field in &index.fields {
@@ -177,12 +172,10 @@ fn candidate(request: &FindRequest, index: &Index) -> Option<Plan> {
         else {
             break;
         };
-        pinned.extend_from_slice(&encode_bson(value));
+        push_bson(value, &mut pinned);
         pinned_fields += 1;
         // The key of null is also the key of a missing field, so null still has to be told apart document by document.
-        if *value != Bson::Null {
-            used.insert(at);
-        }
+        used[at] |= *value != Bson::Null;
     }
     let open: &[FieldPath] = &index.fields[pinned_fields..];
     let narrowed;
@@ -197,13 +190,11 @@ fn candidate(request: &FindRequest, index: &Index) -> Option<Plan> {
             upper: Some(successor(&key)),
             lower: key,
         }]
-    } else if let Some((at, values)) = list_of(&conjuncts, &open[0])
+    } else if let Some((at, values)) = list_of(conjuncts, &open[0])
         && (index.kind == IndexKind::Btree || index.fields.len() == 1)
     {
         narrowed = true;
-        if !values.contains(&Bson::Null) {
-            used.insert(at);
-        }
+        used[at] |= !values.contains(&Bson::Null);
         values
             .iter()
             .map(|value| list_range(index, &pinned, value))
@@ -211,9 +202,9 @@ fn candidate(request: &FindRequest, index: &Index) -> Option<Plan> {
     } else if index.kind == IndexKind::Hash || index.each {
         return None;
     } else {
-        let bounds = bounds(&conjuncts, &open[0], &pinned);
+        let bounds = bounds(conjuncts, &open[0], &pinned);
         narrowed = pinned_fields > 0 || bounds.bounded;
-        used.extend(bounds.exact);
+        bounds.exact.into_iter().for_each(|at| used[at] = true);
         bounds.range.into_iter().collect()
     };
     let order = order_delivered(request, index, pinned_fields, ranges.len());
@@ -225,11 +216,9 @@ fn candidate(request: &FindRequest, index: &Index) -> Option<Plan> {
     ranges.sort_by(|a, b| a.lower.cmp(&b.lower));
     let residual = conjuncts
         .iter()
-        .enumerate()
-        .filter(|(at, _)| !used.contains(at))
-        .fold(Filter::All, |residual, (_, filter)| {
-            residual.and((*filter).clone())
-        });
+        .zip(used)
+        .filter(|(_, used)| !used)
+        .fold(Filter::All, |residual, (filter, _)| residual.and(filter.clone()));
     let pinned = if index.kind == IndexKind::Hash {
         Vec::new()
     } else {
@@ -270,7 +259,7 @@ fn pin<'a>(filter: &'a Filter, field: &FieldPath) -> Option<&'a Bson> {
     }
 }
 
-fn list_of<'a>(conjuncts: &[&'a Filter], field: &FieldPath) -> Option<(usize, &'a [Bson])> {
+fn list_of<'a>(conjuncts: &'a [Filter], field: &FieldPath) -> Option<(usize, &'a [Bson])> {
     conjuncts
         .iter()
         .enumerate()
@@ -282,7 +271,7 @@ fn list_of<'a>(conjuncts: &[&'a Filter], field: &FieldPath) -> Option<(usize, &'
 
 fn list_range(index: &Index, pinned: &[u8], value: &Bson) -> KeyRange {
     let mut key = pinned.to_vec();
-    key.extend_from_slice(&encode_bson(value));
+    push_bson(value, &mut key);
     if index.kind == IndexKind::Hash {
         let key = hash_key(&key);
         return KeyRange {
@@ -303,8 +292,11 @@ struct Bounds {
     exact: Vec<usize>,
 }
 
-fn bounds(conjuncts: &[&Filter], field: &FieldPath, pinned: &[u8]) -> Bounds {
-    let prefixed = |suffix: &[u8]| [pinned, suffix].concat();
+fn bounds(conjuncts: &[Filter], field: &FieldPath, pinned: &[u8]) -> Bounds {
+    let prefixed = |suffix: Vec<u8>| match pinned {
+        [] => suffix,
+        pinned => [pinned, &suffix].concat(),
+    };
     let mut range = KeyRange::beginning_with(pinned.to_vec());
     let mut bounded = false;
     let mut exact = Vec::new();
@@ -331,7 +323,7 @@ fn bounds(conjuncts: &[&Filter], field: &FieldPath, pinned: &[u8]) -> Bounds {
             _ => continue,
         };
         bounded = true;
-        let (lower, upper) = (prefixed(&lower), prefixed(&upper));
+        let (lower, upper) = (prefixed(lower), prefixed(upper));
         if lower > range.lower {
             range.lower = lower;
         }
@@ -349,42 +341,43 @@ fn bounds(conjuncts: &[&Filter], field: &FieldPath, pinned: &[u8]) -> Bounds {
 
 /// The encoded bounds of a range condition; equal bounds where it matches nothing. `None` for conditions that are no range.
 fn bounds_of(comparison: Comparison, value: &Bson) -> Option<(Vec<u8>, Vec<u8>)> {
-    let key = encode_bson(value);
-    let (first, end) = with_raw(value, |value| {
+    if matches!(comparison, Comparison::Eq | Comparison::Ne) {
+        return None;
+    }
+    with_raw(value, |value| {
+        let key = encode_to_vec(Some(value));
         if is_nan(value) {
-            return (Vec::new(), Vec::new());
+            return Some((key.clone(), key));
         }
         let (first, end) = bracket_range(bracket(value));
-        // NaN is the least of numbers for sorting, and in no range.
-        let first = if matches!(
-            value,
-            bson::raw::RawBsonRef::Int64(_) | bson::raw::RawBsonRef::Double(_)
-        ) {
-            encode_to_vec(Some(bson::raw::RawBsonRef::Double(f64::NEG_INFINITY)))
-        } else {
-            first
-        };
-        (first, end)
-    });
-    if end.is_empty() {
-        return matches!(
-            comparison,
-            Comparison::Lt | Comparison::Le | Comparison::Gt | Comparison::Ge
-        )
-        .then(|| (key.clone(), key));
-    }
-    Some(match comparison {
-        Comparison::Lt => (first, key),
-        Comparison::Le => (first, after_all(&key)),
-        Comparison::Gt => (after_all(&key), end),
-        Comparison::Ge => (key, end),
-        Comparison::Eq | Comparison::Ne => return None,
+        Some(match comparison {
+            Comparison::Lt => (least(value, first), key),
+            Comparison::Le => (least(value, first), after_all(key)?),
+            Comparison::Gt => (after_all(key)?, end),
+            Comparison::Ge => (key, end),
+            Comparison::Eq | Comparison::Ne => return None,
+        })
     })
 }
 
-/// The first key after every key that begins with this encoding; no other encoding begins with it.
-fn after_all(key: &[u8]) -> Vec<u8> {
-    KeyRange::beginning_with(key.to_vec()).upper.unwrap_or_default()
+/// Where ranges over the type of a value begin, which is the first key of that type. NaN is the least of numbers for sorting, and in no
+/// range.
+fn least(value: RawBsonRef<'_>, first: Vec<u8>) -> Vec<u8> {
+    match value {
+        RawBsonRef::Int64(_) | RawBsonRef::Double(_) => {
+            encode_to_vec(Some(RawBsonRef::Double(f64::NEG_INFINITY)))
+        }
+        _ => first,
+    }
+}
+
+/// The first key after every key that begins with these bytes, if any is. No encoding begins with another one.
+fn after_all(mut key: Vec<u8>) -> Option<Vec<u8>> {
+    while key.last() == Some(&0xFF) {
+        key.pop();
+    }
+    *key.last_mut()? += 1;
+    Some(key)
 }
 
 fn successor(key: &[u8]) -> Vec<u8> {
@@ -407,23 +400,21 @@ fn order_delivered(
 ) -> Option<Direction> {
     // Order among the fields that are pinned to one value is no order, except where an array may hold other values too.
     let pinned = &index.fields[..pinned_fields];
-    let asked: Vec<&Sort> = request
+    let mut asked = request
         .sort
         .iter()
-        .filter(|sort| index.each || !pinned.contains(&sort.field))
-        .collect();
+        .filter(|sort| index.each || !pinned.contains(&sort.field));
     let open = if index.kind == IndexKind::Hash || index.each {
         &[][..]
     } else {
         &index.fields[pinned_fields..]
     };
-    if asked.len() != open.len() || asked.iter().zip(open).any(|(sort, field)| sort.field != *field) {
+    if !asked.clone().map(|sort| &sort.field).eq(open) {
         return None;
     }
-    match asked.first() {
+    match asked.next() {
         None => (ranges <= 1).then_some(Direction::Ascending),
         Some(first) => asked
-            .iter()
             .all(|sort| sort.direction == first.direction)
             .then_some(first.direction),
     }

@@ -4,7 +4,7 @@ use bson::raw::RawBsonRef;
 use bson::{Bson, RawArrayBuf, RawDocumentBuf};
 
 use crate::error::{Error, ErrorKind};
-use crate::value::encode_to_vec;
+use crate::value::{encode, encode_to_vec};
 
 /// BSON bytes that are not well-formed: they were checked when they came in, so it is the medium that changed them.
 pub fn malformed(error: bson::error::Error) -> Error {
@@ -48,4 +48,10 @@ pub(crate) fn with_raw<R>(value: &Bson, f: impl FnOnce(RawBsonRef<'_>) -> R) -> 
 /// The order-preserving encoding of a canonical value.
 pub fn encode_bson(value: &Bson) -> Vec<u8> {
     with_raw(value, |value| encode_to_vec(Some(value)))
+}
+
+/// As [`encode_bson`], behind what is there.
+pub(crate) fn push_bson(value: &Bson, out: &mut Vec<u8>) {
+    out.reserve(16);
+    with_raw(value, |value| encode(Some(value), out));
 }

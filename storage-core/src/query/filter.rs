@@ -118,10 +118,15 @@ impl Filter {
 
     /// The conditions that must all hold.
     pub fn conjuncts(&self) -> impl Iterator<Item = &Self> {
+        self.all_of().iter()
+    }
+
+    /// As [`conjuncts`](Self::conjuncts).
+    pub(crate) fn all_of(&self) -> &[Self] {
         match self {
-            Self::All => [].iter(),
-            Self::And(all) => all.iter(),
-            one => std::slice::from_ref(one).iter(),
+            Self::All => &[],
+            Self::And(all) => all,
+            one => std::slice::from_ref(one),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bson::RawDocumentBuf;
@@ -29,9 +30,9 @@ const RESERVED: &str = "_storage.";
 /// [`bson::Document`] a nested map such as `{"$oid": "…"}` is read as what that means in Extended JSON, because serde does.
 pub struct Collection<T> {
     pub(super) storage: Storage,
-    pub(super) name: String,
-    /// Whether this is the library's own, so that reserved names are allowed.
-    own: bool,
+    pub(super) name: Arc<str>,
+    /// The same where it can be used: reserved names by the library alone. Looked at once, not by every call.
+    valid: Option<Name>,
     types: PhantomData<fn() -> T>,
 }
 
@@ -106,20 +107,19 @@ impl PutOptions {
 
 impl<T> Collection<T> {
     pub(super) fn new(storage: Storage, name: &str) -> Self {
-        Self {
-            storage,
-            name: name.to_owned(),
-            own: false,
-            types: PhantomData,
-        }
+        Self::named(storage, name, false)
     }
 
     /// A collection of the library's own, under a reserved name.
     pub(super) fn own(storage: Storage, name: &str) -> Self {
+        Self::named(storage, &format!("{RESERVED}{name}"), true)
+    }
+
+    fn named(storage: Storage, name: &str, own: bool) -> Self {
         Self {
             storage,
-            name: format!("{RESERVED}{name}"),
-            own: true,
+            valid: Name::new(name).ok().filter(|name| own || !is_reserved(name)),
+            name: name.into(),
             types: PhantomData,
         }
     }
@@ -279,16 +279,18 @@ impl<T> Collection<T> {
 
     pub(super) fn checked_name(&self) -> Result<Name> {
         let limit = self.storage.documents_section()?.max_name_bytes;
-        let name = Name::new(&self.name)?;
+        let valid = match &self.valid {
+            Some(valid) => Some(valid.clone()),
+            None => Name::new(&self.name).map(|_| None)?,
+        };
         check_limit("the collection name in bytes", limit, self.name.len())?;
-        if !self.own && is_reserved(&name) {
+        valid.ok_or_else(|| {
             let message = format!(
                 "collection {:?}: names that begin with {RESERVED:?} are the library's own",
                 self.name
             );
-            return Err(Error::new(ErrorKind::InvalidName, message));
-        }
-        Ok(name)
+            Error::new(ErrorKind::InvalidName, message)
+        })
     }
 
     fn index_name(&self, index: &str) -> Result<Name> {
@@ -609,8 +611,8 @@ impl<T> Clone for Collection<T> {
     fn clone(&self) -> Self {
         Self {
             storage: self.storage.clone(),
-            name: self.name.clone(),
-            own: self.own,
+            name: Arc::clone(&self.name),
+            valid: self.valid.clone(),
             types: PhantomData,
         }
     }

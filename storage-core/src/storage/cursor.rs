@@ -55,18 +55,18 @@ impl<T: Serialize + DeserializeOwned + Send + Sync> Collection<T> {
     pub async fn find(&self, query: impl Into<Query>) -> Result<Found<T>> {
         let query = query.into().checked()?;
         let wanted = query.limit_value();
+        if wanted == Some(0) {
+            // Nothing is read, and a query no index answers is refused all the same.
+            self.explain(query.clone()).await?;
+        }
         let mut found = Found {
             collection: self.clone(),
-            request: self.request(query.clone())?,
+            request: self.request(query)?,
             wanted,
             page: VecDeque::new(),
             unreadable: VecDeque::new(),
             more: true,
         };
-        if wanted == Some(0) {
-            // Nothing is read, and a query no index answers is refused all the same.
-            self.explain(query).await?;
-        }
         found.fetch().await?;
         Ok(found)
     }
@@ -85,7 +85,11 @@ impl<T: Serialize + DeserializeOwned + Send + Sync> Collection<T> {
         // An adapter may end a page early, where it grows too large; the user's page is filled all the same.
         while documents.len() < limit {
             let page = self.fetch(&request, limit - documents.len()).await?;
-            documents.extend(page.documents);
+            if documents.is_empty() {
+                documents = page.documents;
+            } else {
+                documents.extend(page.documents);
+            }
             unreadable.extend(page.unreadable);
             request.after = page.next;
             if request.after.is_none() {
@@ -155,12 +159,14 @@ impl<T: Serialize + DeserializeOwned + Send + Sync> Collection<T> {
             .token()
             .map(|token| token.position(&self.name, query.filter_ref(), &sort))
             .transpose()?;
-        let mut request = FindRequest::new(query.filter_ref().clone(), sort, self.storage.now());
-        request.after = match query.begins_after()? {
+        let after = match query.begins_after()? {
             Some(position) => Some(position),
             None => after,
         };
-        request.allow_scan = query.scan_allowed();
+        let allow_scan = query.scan_allowed();
+        let mut request = FindRequest::new(query.into(), sort, self.storage.now());
+        request.after = after;
+        request.allow_scan = allow_scan;
         Ok(request)
     }
 

@@ -83,7 +83,7 @@ impl<T> Collection<T> {
                 self.storage.adapter().watch(&self.checked_name()?, request).await
             })
             .await?;
-        Ok(self.storage.until_closed(changes, self.name.clone()))
+        Ok(self.storage.until_closed(changes, self.name.to_string()))
     }
 }
 

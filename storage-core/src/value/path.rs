@@ -1,6 +1,7 @@
 //! [`FieldPath`]: names a field, also one inside nested documents.
 
 use std::fmt;
+use std::sync::Arc;
 
 use bson::{RawBsonRef, RawDocument};
 
@@ -18,7 +19,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// assert_eq!(path.to_string(), r"address.street\.no");
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct FieldPath(Vec<String>);
+pub struct FieldPath(Arc<[String]>);
 
 impl FieldPath {
     /// The path of these names, taken literally.
@@ -26,7 +27,7 @@ impl FieldPath {
     /// # Errors
     /// `InvalidArgument` when there are none.
     pub fn new(segments: impl IntoIterator<Item = impl Into<String>>) -> Result<Self> {
-        let segments: Vec<String> = segments.into_iter().map(Into::into).collect();
+        let segments: Arc<[String]> = segments.into_iter().map(Into::into).collect();
         if segments.is_empty() {
             return Err(Error::invalid_argument(
                 "a field path needs at least one field name",
@@ -59,7 +60,7 @@ impl FieldPath {
 
     fn follow<'a>(&self, document: &'a RawDocument) -> Result<Reached<'a>> {
         let mut value = RawBsonRef::Document(document);
-        for segment in &self.0 {
+        for segment in self.segments() {
             let document = match value {
                 RawBsonRef::Document(document) => document,
                 RawBsonRef::Array(_) => return Ok(Reached::Array),
@@ -90,6 +91,9 @@ enum Reached<'a> {
 
 impl From<&str> for FieldPath {
     fn from(text: &str) -> Self {
+        if !text.contains(['.', '\\']) {
+            return Self(Arc::new([text.to_owned()]));
+        }
         let mut segments = Vec::new();
         let mut segment = String::new();
         let mut characters = text.chars().peekable();
@@ -105,7 +109,7 @@ impl From<&str> for FieldPath {
             }
         }
         segments.push(segment);
-        Self(segments)
+        Self(segments.into())
     }
 }
 

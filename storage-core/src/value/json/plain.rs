@@ -19,11 +19,11 @@ const fn is_special(byte: u8) -> bool {
 /// How many bytes from the start on need no escape: neither quotes nor backslashes nor control characters. Most strings are nothing else,
 /// so it looks at them by the block, and at eight bytes at a time where a block has something.
 pub(super) fn plain(text: &[u8]) -> usize {
-    let (blocks, _) = text.as_chunks::<32>();
+    let (blocks, _) = text.as_chunks::<64>();
     let blocks = blocks
         .iter()
         .take_while(|block| !block.iter().fold(false, |found, byte| found | is_special(*byte)));
-    let start = blocks.count() * 32;
+    let start = blocks.count() * 64;
     start + plain_by_words(&text[start..])
 }
 

@@ -19,7 +19,8 @@ use crate::value::check::duplicate;
 /// # Errors
 /// `Corrupt`, saying where and why, for anything else: the text comes from a medium, where anybody may have changed it.
 pub fn read_document(text: &[u8]) -> Result<RawDocumentBuf> {
-    let builder = Builder::with_capacity(text.len() * 5 / 4);
+    // Most documents are about as long either way; one of many short numbers makes it grow, once.
+    let builder = Builder::with_capacity(text.len() + 32);
     let mut reader = Reader {
         scan: Scanner::new(text)?,
         builder,
