@@ -45,10 +45,8 @@ impl StorageAdapter for Sqlite {
             return Ok(document);
         }
         let (name, id) = (collection.clone(), id.clone());
-        self.inner
-            .readers
-            .long(move |session| documents::read_long(session, &name, &id, now))
-            .await
+        let long = move |session: &mut Session| documents::read_long(session, &name, &id, now);
+        Box::pin(self.inner.readers.long(long)).await
     }
 
     async fn get_many(
@@ -151,7 +149,7 @@ impl StorageAdapter for Sqlite {
         }
         let name = collection.clone();
         let long = move |session: &mut Session| find(session, &name, &request, Budget::LONG);
-        self.inner.readers.long(long).await?.unbounded()
+        Box::pin(self.inner.readers.long(long)).await?.unbounded()
     }
 
     async fn count(&self, collection: &Name, request: FindRequest) -> Result<u64> {
@@ -251,7 +249,7 @@ impl StorageAdapter for Sqlite {
         }
         let name = log.clone();
         let long = move |session: &mut Session| read(session, &name, Budget::LONG);
-        self.inner.readers.long(long).await?.unbounded()
+        Box::pin(self.inner.readers.long(long)).await?.unbounded()
     }
 
     async fn close_log(&self, log: &Name) -> Result<()> {

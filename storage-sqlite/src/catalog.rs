@@ -61,6 +61,10 @@ pub(crate) struct IndexTable {
     pub(crate) delete_row: String,
     /// Live documents from (key, id), exclusive, to another key, exclusive, in order of key and id.
     pub(crate) range: String,
+    /// As `range`, from the beginning of the first key.
+    pub(crate) range_from: String,
+    /// Live documents that have one key, in order of id.
+    pub(crate) equal: String,
     pub(crate) range_rows: String,
     pub(crate) range_count: String,
     /// The greatest key in a range.
@@ -243,15 +247,23 @@ impl IndexTable {
         let documents = format!("_storage_documents_{collection}");
         let table = format!("_storage_index_{number}");
         // CROSS JOIN keeps SQLite from turning the two tables round.
-        let live = format!(
-            "FROM {table} AS i CROSS JOIN {documents} AS d ON d.row = i.doc
-             WHERE (i.key, i.id) > (?1, ?2) AND i.key < ?3 AND (d.expires_at IS NULL OR d.expires_at > ?4)"
-        );
+        let live_where = |keys: &str, now: &str| {
+            format!(
+                "FROM {table} AS i CROSS JOIN {documents} AS d ON d.row=i.doc WHERE {keys} AND (d.expires_at IS NULL OR d.expires_at>{now})"
+            )
+        };
+        let live = live_where("(i.key,i.id)>(?1,?2) AND i.key<?3", "?4");
+        let columns = "d.row,i.id,d.version,d.expires_at,d.body";
         Self {
             insert: format!("INSERT OR REPLACE INTO {table} (key, id, doc) VALUES (?1, ?2, ?3)"),
             delete: format!("DELETE FROM {table} WHERE key = ?1 AND id = ?2"),
             delete_row: format!("DELETE FROM {table} WHERE doc = ?1"),
-            range: format!("SELECT d.row, i.id, d.version, d.expires_at, d.body {live} ORDER BY i.key, i.id"),
+            range: format!("SELECT {columns} {live} ORDER BY i.key,i.id"),
+            range_from: format!(
+                "SELECT {columns} {} ORDER BY i.key,i.id",
+                live_where("i.key>=?1 AND i.key<?2", "?3")
+            ),
+            equal: format!("SELECT {columns} {} ORDER BY i.id", live_where("i.key=?1", "?2")),
             range_rows: format!("SELECT d.row, i.id {live}"),
             range_count: format!("SELECT count(*) {live}"),
             last_key: format!("SELECT key FROM {table} WHERE key >= ?1 AND key < ?2 ORDER BY key DESC LIMIT 1"),

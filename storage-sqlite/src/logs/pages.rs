@@ -16,19 +16,17 @@ const PAGE_BYTES: usize = 8 * 1024 * 1024;
 /// Where an entry is.
 const PLACE: &str = "SELECT rowid FROM _storage_log_entries WHERE log = ?1 AND sequence = ?2";
 
-/// What follows that place. Of an entry of another log, and of one that is too long, without the bytes.
-const FOLLOWING: &str =
-    "SELECT sequence, CASE WHEN log = ?1 AND octet_length(bytes) <= ?4 THEN bytes END, log
-     FROM _storage_log_entries WHERE rowid >= ?2 ORDER BY rowid LIMIT ?3";
+/// Those that stand from there to another place, without any that is too long. The plus keeps SQLite from going by the numbers.
+const FOLLOWING: &str = "SELECT sequence, bytes FROM _storage_log_entries
+     WHERE rowid >= ?2 AND rowid < ?3 AND +log = ?1 AND octet_length(bytes) <= ?4 ORDER BY rowid";
 
-/// Entries by their numbers, wherever they are.
-const NUMBERED: &str = "SELECT sequence, CASE WHEN octet_length(bytes) <= ?4 THEN bytes END, log
+/// Entries by their numbers, wherever they are. Of one that is too long without the bytes.
+const NUMBERED: &str = "SELECT sequence, CASE WHEN octet_length(bytes) <= ?4 THEN bytes END
      FROM _storage_log_entries WHERE log = ?1 AND sequence >= ?2 ORDER BY sequence LIMIT ?3";
 
 /// A page that is being filled.
 struct Filling<'a> {
     name: &'a Name,
-    log: i64,
     /// The number of the next entry.
     next: u64,
     /// How many entries are still wanted.
@@ -54,7 +52,7 @@ enum Flow {
 /// Fills a page with so many entries, which must be there.
 ///
 /// Those of a log that is written alone stand one after the other, and are read so, without a step through the index for each. Where
-/// something else stands between, the rest is found by number.
+/// something else stands between, or one is too long, the rest is found by number.
 pub(super) fn fill(
     session: &Session,
     name: &Name,
@@ -67,7 +65,6 @@ pub(super) fn fill(
     let longest = budget.bytes();
     let mut filling = Filling {
         name,
-        log,
         next: from,
         wanted,
         page,
@@ -90,15 +87,17 @@ pub(super) fn fill(
     let Some(place) = place else {
         return Err(filling.missing());
     };
-    for (sql, whence) in [(FOLLOWING, Some(place)), (NUMBERED, None)] {
+    for (sql, place) in [(FOLLOWING, Some(place)), (NUMBERED, None)] {
         if filling.wanted == 0 {
             break;
         }
-        let whence = whence.unwrap_or_else(|| number(filling.next));
+        let wanted = number(filling.wanted);
+        let (whence, end) = match place {
+            Some(place) => (place, place.saturating_add(wanted)),
+            None => (number(filling.next), wanted),
+        };
         let mut statement = cached(session, sql)?;
-        let mut rows = statement
-            .query([log, whence, number(filling.wanted), longest])
-            .map_err(classify)?;
+        let mut rows = statement.query([log, whence, end, longest]).map_err(classify)?;
         while let Some(row) = rows.next().map_err(classify)? {
             match filling.take(row)? {
                 Flow::More => {}
@@ -117,8 +116,7 @@ pub(super) fn fill(
 impl Filling<'_> {
     fn take(&mut self, row: &Row<'_>) -> Result<Flow> {
         let sequence: i64 = row.get(0).map_err(classify)?;
-        let log: i64 = row.get(2).map_err(classify)?;
-        if log != self.log || u64::try_from(sequence) != Ok(self.next) {
+        if u64::try_from(sequence) != Ok(self.next) {
             return Ok(Flow::Other);
         }
         let entry = match row.get_ref(1).map_err(classify)? {

@@ -141,23 +141,30 @@ fn ascending(
 ) -> Result<Flow> {
     let resume = after.map(|position| (access.resume_key(position), position.id.as_str()));
     for range in &access.ranges {
-        let upper = upper(range);
-        // The empty id stands before every id, so it makes the lower bound inclusive.
-        let (lower, id) = match &resume {
-            Some((key, _)) if key.as_slice() >= upper => continue,
-            Some((key, id)) if *key >= range.lower => (key.as_slice(), *id),
-            _ => (range.lower.as_slice(), ""),
-        };
+        let (lower, upper) = (range.lower.as_slice(), upper(range));
+        if resume.as_ref().is_some_and(|(key, _)| key.as_slice() >= upper) {
+            continue;
+        }
         if !budget.pay(0) {
             return Ok(Flow::UsedUp);
         }
-        let flow = rows(
-            session,
-            &table.range,
-            params![lower, id, upper, now],
-            budget,
-            visit,
-        )?;
+        let flow = match &resume {
+            Some((key, id)) if key.as_slice() >= lower => {
+                let from = params![key, id, upper, now];
+                rows(session, &table.range, from, budget, visit)?
+            }
+            // Of one key only, SQLite has a bound less to take and to look at.
+            _ if is_just_after(lower, upper) => {
+                rows(session, &table.equal, params![lower, now], budget, visit)?
+            }
+            _ => rows(
+                session,
+                &table.range_from,
+                params![lower, upper, now],
+                budget,
+                visit,
+            )?,
+        };
         if flow != Flow::End {
             return Ok(flow);
         }
@@ -222,6 +229,10 @@ fn last_key(session: &Session, table: &IndexTable, lower: &[u8], below: &[u8]) -
 
 fn just_after(key: &[u8]) -> Vec<u8> {
     [key, &[0]].concat()
+}
+
+fn is_just_after(key: &[u8], after: &[u8]) -> bool {
+    after.strip_prefix(key) == Some(&[0])
 }
 
 fn upper(range: &KeyRange) -> &[u8] {
