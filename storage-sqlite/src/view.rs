@@ -55,7 +55,9 @@ impl Fields {
             if at == 0 && name.starts_with('$') {
                 break;
             }
-            if self.known.contains(name)
+            // Documents of a collection mostly have the same fields in the same order.
+            if self.shown.get(at).is_some_and(|shown| shown == name)
+                || self.known.contains(name)
                 || matches!(
                     field.element_type(),
                     ElementType::EmbeddedDocument | ElementType::Array

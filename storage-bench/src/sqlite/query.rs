@@ -44,7 +44,7 @@ async fn equality(run: &mut Run, peers: &Peers) -> Outcome {
         }
     })
     .goal(Goal::within(HAND, 1.3))
-    .note("By hand there is an index over `json_extract(body, '$.age')`, used on the thread that asks.")
+    .note("By hand there is an index over `json_extract(body, '$.age')`, used on the thread that asks. It has neither versions nor expiry to look at.")
     .run(run)
     .await
 }

@@ -403,12 +403,8 @@ impl<T: Serialize + DeserializeOwned + Send + Sync> Collection<T> {
                 self.storage.documents_section()?.max_batch_operations,
                 requests.len(),
             )?;
-            let mut ids = std::collections::HashSet::new();
-            if let Some(twice) = requests
-                .iter()
-                .flatten()
-                .find(|request| !ids.insert(request.id.clone()))
-            {
+            let mut ids = std::collections::HashSet::with_capacity(requests.len());
+            if let Some(twice) = requests.iter().flatten().find(|request| !ids.insert(&request.id)) {
                 let message = format!(
                     "document {:?} is given twice; nothing was written",
                     twice.id.as_str()
@@ -569,12 +565,17 @@ impl<T: DeserializeOwned> Document<T> {
 
 /// The canonical body of a value.
 fn encode<T: Serialize>(value: &T) -> Result<RawDocumentBuf> {
-    let raw = bson::serialize_to_raw_document_buf(value).map_err(|error| {
-        Error::invalid_argument(
-            "the value cannot be a document; it must serialize as a map or struct of supported types",
-        )
-        .with_source(error)
-    })?;
+    // Room for a small document, or it would move at each doubling from eight bytes on.
+    let mut bytes = Vec::with_capacity(256);
+    let written = bson::serialize_to_buffer(value, &mut bytes);
+    let raw = written
+        .and_then(|()| RawDocumentBuf::from_bytes(bytes))
+        .map_err(|error| {
+            Error::invalid_argument(
+                "the value cannot be a document; it must serialize as a map or struct of supported types",
+            )
+            .with_source(error)
+        })?;
     canonical(raw)
 }
 

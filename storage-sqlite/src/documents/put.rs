@@ -1,7 +1,7 @@
 //! Writing documents, one or many, together with their index entries.
 
 use rusqlite::params;
-use storage_core::{Condition, Name, Result, Timestamp, Version};
+use storage_core::{Condition, Name, Result, Timestamp, Version, random_bytes};
 
 use super::{Prepared, Stored, cached, check_guard, current, remove};
 use crate::connect::Session;
@@ -97,62 +97,96 @@ pub(crate) fn put_many(
 /// Writes documents up to the first that is refused after it wrote something, which undoes them all.
 fn put_together(session: &mut Session, name: &Name, puts: &[Prepared]) -> Result<Vec<Result<Version>>> {
     let mut results = Vec::with_capacity(puts.len());
+    let mut fresh = Fresh::default();
     let mut new = false;
-    for prepared in puts {
-        let before = session.connection.total_changes();
-        let written = if new {
-            put_new(session, name, prepared)
+    loop {
+        let before = if new {
+            put_new(session, name, &puts[results.len()..], &mut fresh, &mut results)?
         } else {
-            Ok(None)
+            session.connection.total_changes()
         };
-        let result = match written {
-            Ok(Some(version)) => Ok(version),
-            Ok(None) => put_looking(session, name, prepared).map(|(version, was_new)| {
-                new = was_new;
-                version
-            }),
-            Err(error) => Err(error),
+        let Some(prepared) = puts.get(results.len()) else {
+            return Ok(results);
         };
+        let result = put_looking(session, name, prepared).map(|(version, was_new)| {
+            new = was_new;
+            version
+        });
         if session.connection.total_changes() != before || session.connection.is_autocommit() {
             results.push(Ok(result?));
         } else {
             results.push(result);
         }
     }
-    Ok(results)
 }
 
-/// Writes one document and its index entries, if nothing is there, without looking first. `None` where it has to be looked at.
+/// Writes documents and their index entries without looking what is there, up to the first that has to be looked at. Gives how much the
+/// connection had changed before that one.
 ///
-/// For a batch whose last document was new: looking for each first costs a tenth of writing it.
-fn put_new(session: &mut Session, name: &Name, put: &Prepared) -> Result<Option<Version>> {
-    let Prepared { request, json } = put;
-    if request.guard.is_some() || matches!(request.condition, Condition::IfVersion(_)) {
-        return Ok(None);
-    }
+/// For a batch whose last document was new: looking for each first costs a tenth of writing it, and finding the statements another.
+fn put_new(
+    session: &mut Session,
+    name: &Name,
+    puts: &[Prepared],
+    fresh: &mut Fresh,
+    results: &mut Vec<Result<Version>>,
+) -> Result<u64> {
+    let mut before = session.connection.total_changes();
     let Some(collection) = session.catalog.collection(&session.connection, name)? else {
-        return Ok(None);
+        return Ok(before);
     };
-    // What is refused here may be refused for another reason once it is looked at.
-    if view::shows_more(&collection.fields, &request.body) {
-        return Ok(None);
+    let mut insert = cached(session, &collection.sql.insert_new)?;
+    let tables = collection.indexes.iter();
+    let mut entries = tables
+        .map(|table| cached(session, &table.insert))
+        .collect::<Result<Vec<_>>>()?;
+    for Prepared { request, json } in puts {
+        before = session.connection.total_changes();
+        if request.guard.is_some()
+            || matches!(request.condition, Condition::IfVersion(_))
+            || view::shows_more(&collection.fields, &request.body)
+        {
+            break;
+        }
+        // What is refused here may be refused for another reason once it is looked at.
+        let Ok(keys) = indexes::keys(session, &collection, request) else {
+            break;
+        };
+        let id = request.id.as_str();
+        let version = fresh.version();
+        let expires_at = request.expires_at.map(Timestamp::as_millis);
+        let inserted = insert
+            .execute(params![id, json, version.to_string(), expires_at])
+            .map_err(classify)?;
+        if inserted == 0 {
+            break;
+        }
+        let row = session.connection.last_insert_rowid();
+        for (entry, keys) in entries.iter_mut().zip(&keys) {
+            for key in keys {
+                entry.execute(params![key, id, row]).map_err(classify)?;
+            }
+        }
+        results.push(Ok(version));
     }
-    let Ok(keys) = indexes::keys(session, &collection, request) else {
-        return Ok(None);
-    };
-    let version = Version::random();
-    let inserted = cached(session, &collection.sql.insert_new)?
-        .execute(params![
-            request.id.as_str(),
-            json,
-            version.to_string(),
-            request.expires_at.map(Timestamp::as_millis)
-        ])
-        .map_err(classify)?;
-    if inserted == 0 {
-        return Ok(None);
+    Ok(before)
+}
+
+/// Versions for a batch: a call of the system for many, not for each.
+#[derive(Default)]
+struct Fresh {
+    versions: Vec<Version>,
+}
+
+impl Fresh {
+    fn version(&mut self) -> Version {
+        if let Some(version) = self.versions.pop() {
+            return version;
+        }
+        let bytes: [u8; 64 * 16] = random_bytes();
+        let (nonces, _) = bytes.as_chunks();
+        let versions = nonces.iter().copied().map(u128::from_le_bytes);
+        self.versions.extend(versions.map(Version::from_u128));
+        self.versions.pop().unwrap_or_else(Version::random)
     }
-    let row = session.connection.last_insert_rowid();
-    indexes::replace(session, &collection, request.id.as_str(), row, None, &keys)?;
-    Ok(Some(version))
 }

@@ -16,7 +16,8 @@ use crate::value::MAX_DEPTH;
 /// `InvalidArgument` for a document that [`canonical`](crate::value::canonical) would refuse for its types, depth or bytes.
 pub fn write_document(document: &RawDocument, style: Style) -> Result<String> {
     let mut writer = Writer {
-        out: Vec::with_capacity(document.as_bytes().len() * 3 / 2),
+        // Most documents are about as long either way.
+        out: Vec::with_capacity(document.as_bytes().len() + 32),
         style,
         depth: 0,
     };
