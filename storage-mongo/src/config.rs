@@ -4,15 +4,21 @@ mod demand;
 mod secrets;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mongodb::options::ClientOptions;
 use storage_core::{Error, Result};
+use tokio::sync::OnceCell;
 
 use self::demand::{check_database, demand};
 use self::secrets::{redacted, refused};
+use crate::deployment::Deployment;
 
 /// Which database to use, and how. What the URI itself says wins over the defaults here.
+///
+/// Clones share what the server was found to be able to do, so that a program that opens one database often, or many on one server,
+/// tries it once. A configuration made anew tries anew.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct MongoConfig {
@@ -26,6 +32,7 @@ pub struct MongoConfig {
     max_idle_time: Option<Duration>,
     app_name: String,
     pub(crate) upload_age: Duration,
+    pub(crate) deployment: Arc<OnceCell<Deployment>>,
 }
 
 impl MongoConfig {
@@ -49,6 +56,7 @@ impl MongoConfig {
             max_idle_time: None,
             app_name: "storage".to_owned(),
             upload_age: Duration::from_secs(24 * 60 * 60),
+            deployment: Arc::default(),
         }
     }
 

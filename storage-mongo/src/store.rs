@@ -38,7 +38,7 @@ pub(crate) struct Inner {
 
 impl Mongo {
     /// Connects to a database and finds out what the server can do. Must be called within a Tokio runtime. The server is tried with a
-    /// few writes to the collection `_storage.probe`, which are removed again.
+    /// few writes to the collection `_storage.probe`, which are removed again, unless a clone of the configuration has been connected before.
     ///
     /// # Errors
     /// `InvalidArgument` or `InvalidName` for a configuration that cannot be meant; `FormatTooNew` for a database a newer version of this
@@ -55,7 +55,8 @@ impl Mongo {
         let client = Client::with_options(options).map_err(|error| classify(error, Kind::Read))?;
         let database = client.database(&database);
         format::check(&database, config.operation_timeout).await?;
-        let deployment = Deployment::probe(&client, &database, config.operation_timeout).await?;
+        let probe = || Deployment::probe(&client, &database, config.operation_timeout);
+        let deployment = config.deployment.get_or_try_init(probe).await?.clone();
         let inner = Inner {
             declaration: declaration(&deployment),
             config,

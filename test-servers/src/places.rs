@@ -24,8 +24,7 @@ const PARALLEL: usize = 16;
 #[derive(Clone)]
 pub struct Places {
     server: Arc<Server>,
-    /// Shared by all places of a bucket, so that the server is probed once.
-    bucket: Option<CloudConfig>,
+    reach: Reach,
     #[cfg(feature = "suite")]
     waivers: &'static [Waiver],
 }
@@ -34,7 +33,7 @@ impl Places {
     /// Places on this server.
     pub fn new(server: Server) -> Self {
         Self {
-            bucket: bucket(&server),
+            reach: Reach::of(&server),
             server: Arc::new(server),
             #[cfg(feature = "suite")]
             waivers: &[],
@@ -59,14 +58,14 @@ impl Places {
     /// # Errors
     /// Those of the backend.
     pub async fn open(&self, place: &str) -> Result<Arc<dyn StorageAdapter>> {
-        match &self.bucket {
-            Some(bucket) => {
+        match &self.reach {
+            Reach::Bucket(bucket) => {
                 let cloud = Cloud::open(bucket.clone().prefix(place)).await?;
                 Ok(Arc::new(Overlay::new(cloud)))
             }
-            None => {
-                let config = MongoConfig::new(&self.server.url).database(place);
-                Ok(Arc::new(Mongo::connect(config).await?))
+            Reach::Databases(databases) => {
+                let mongo = Mongo::connect(databases.clone().database(place)).await?;
+                Ok(Arc::new(mongo))
             }
         }
     }
@@ -76,7 +75,7 @@ impl Places {
     /// # Errors
     /// The server refuses.
     pub async fn wipe(&self, place: &str) -> Result<()> {
-        let done = if self.bucket.is_some() {
+        let done = if self.is_a_bucket() {
             self.wipe_prefix(place).await
         } else {
             self.drop_database(place).await
@@ -91,7 +90,7 @@ impl Places {
     /// # Errors
     /// The server refuses.
     pub async fn names(&self, beginning: &str) -> crate::Result<Vec<String>> {
-        let mut names = if self.bucket.is_some() {
+        let mut names = if self.is_a_bucket() {
             let store = self.server.object_store()?;
             let objects = store.list(None);
             objects
@@ -106,6 +105,10 @@ impl Places {
         };
         names.retain(|name: &String| name.starts_with(beginning));
         Ok(names)
+    }
+
+    const fn is_a_bucket(&self) -> bool {
+        matches!(self.reach, Reach::Bucket(_))
     }
 
     async fn drop_database(&self, place: &str) -> crate::Result<()> {
@@ -132,6 +135,21 @@ impl Places {
             .try_collect::<()>()
             .await?;
         Ok(())
+    }
+}
+
+/// How a place is opened. All places share it, so that the server is probed once.
+#[derive(Clone)]
+enum Reach {
+    /// As a prefix.
+    Bucket(CloudConfig),
+    /// As one of these.
+    Databases(MongoConfig),
+}
+
+impl Reach {
+    fn of(server: &Server) -> Self {
+        bucket(server).map_or_else(|| Self::Databases(MongoConfig::new(&server.url)), Self::Bucket)
     }
 }
 

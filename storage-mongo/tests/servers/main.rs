@@ -7,6 +7,7 @@ mod foreign;
 mod logs;
 mod objects;
 mod place;
+mod probed;
 mod refused;
 
 use std::process::ExitCode;
@@ -25,6 +26,7 @@ const LAWS: &[(&str, &[Law])] = &[
     ("logs", logs::LAWS),
     ("objects", objects::LAWS),
     ("objects::uploads", objects::uploads::LAWS),
+    ("probed", probed::LAWS),
     ("refused", refused::LAWS),
 ];
 
