@@ -20,12 +20,26 @@ pub fn run(
     let servers = load();
     let mut tests = Vec::new();
     for kind in kinds {
-        tests.extend(servers.of(*kind).into_iter().flat_map(&on_server));
-        for missing in servers.missing(*kind) {
-            tests.extend(absent(&missing.name, &missing.reason));
-        }
+        tests.extend(servers.of(*kind).into_iter().map(&on_server));
+        let missing = servers.missing(*kind).into_iter();
+        tests.extend(missing.map(|missing| absent(&missing.name, &missing.reason)));
     }
-    exit(tests)
+    exit(in_turn(tests))
+}
+
+/// One test of each server, then the next of each: all servers are asked all the time, and none by all threads at once.
+fn in_turn(tests: Vec<Vec<Trial>>) -> Vec<Trial> {
+    let mut servers: Vec<_> = tests.into_iter().map(Vec::into_iter).collect();
+    let mut all = Vec::new();
+    while !servers.is_empty() {
+        servers.retain_mut(|tests| {
+            let next = tests.next();
+            let is_more = next.is_some();
+            all.extend(next);
+            is_more
+        });
+    }
+    all
 }
 
 /// Runs a test on each of [`Native::CARELESS`]. Where one is not up its test is ignored and says why.
@@ -129,6 +143,17 @@ fn block_on<F: Future>(future: F) -> F::Output {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn servers_take_turns() {
+        let tests = |names: &[&str]| {
+            let tests = names.iter().map(|name| Trial::test(*name, || Ok(())));
+            tests.collect::<Vec<_>>()
+        };
+        let all = in_turn(vec![tests(&["a1", "a2", "a3"]), tests(&[]), tests(&["b1"])]);
+        let names: Vec<&str> = all.iter().map(Trial::name).collect();
+        assert_eq!(names, ["a1", "b1", "a2", "a3"]);
+    }
 
     #[test]
     fn what_is_not_available_fails_if_it_is_run_and_is_run_if_it_is_required() {
