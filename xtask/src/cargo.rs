@@ -1,9 +1,10 @@
 //! Running cargo, and other programs, from the workspace root.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::Result;
+use crate::metadata::Metadata;
 
 /// The workspace root.
 pub(crate) fn root() -> &'static Path {
@@ -30,6 +31,22 @@ pub(crate) fn program(path: impl AsRef<std::ffi::OsStr>) -> Command {
         }
     }
     command
+}
+
+/// Builds a program of the workspace and says where it is. With the whole workspace and every feature, as the tests are: what is
+/// compiled for it is not compiled again for them.
+pub(crate) fn built<'a>(name: &'a str, options: impl IntoIterator<Item = &'a str>) -> Result<PathBuf> {
+    let everything = [
+        "build",
+        "--workspace",
+        "--all-features",
+        "--locked",
+        "--bin",
+        name,
+    ];
+    run(cargo(everything).args(options))?;
+    let target = Metadata::read()?.target_directory;
+    Ok(target.join("debug").join(name))
 }
 
 /// The variables that choose where data lies; README lists them.

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::Result;
-use crate::cargo::{cargo, output, root, run as run_command, without_settings};
+use crate::cargo::{built, output, program, root, without_settings};
 use crate::report::Report;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -71,9 +71,10 @@ fn documents() -> Result<Vec<PathBuf>> {
     Ok(documents)
 }
 
-/// The `storage` command with every feature, built before its first run so that building is seen.
+/// The `storage` command with every feature, built before its first run.
 #[derive(Default)]
 struct StorageCommand {
+    executable: Option<PathBuf>,
     runs: usize,
 }
 
@@ -84,14 +85,14 @@ impl StorageCommand {
         if words.next() != Some("storage") {
             return Err(format!("`{line}` is not a `storage` command").into());
         }
-        let package = ["--locked", "--package", "storage-cli", "--all-features"];
-        if self.runs == 0 {
-            run_command(cargo(["build"]).args(package))?;
-        }
+        let executable = match self.executable.take() {
+            Some(executable) => executable,
+            None => built("storage", [])?,
+        };
         self.runs += 1;
 
-        let mut command = cargo(["run", "--quiet"]);
-        command.args(package).arg("--").args(words);
+        let mut command = program(self.executable.insert(executable));
+        command.args(words);
         // The same words on every machine: help shows the environment and fits the terminal.
         command.env_remove("COLUMNS").env("NO_COLOR", "1");
         output(without_settings(&mut command))

@@ -4,8 +4,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitCode, Stdio};
 
 use crate::Result;
-use crate::cargo::{cargo, program, run as run_command};
-use crate::metadata::Metadata;
+use crate::cargo::{built, program, run as run_command};
 
 const PROGRAM: &str = "storage-test-servers";
 
@@ -22,20 +21,8 @@ pub(crate) fn run(words: &[&str]) -> ExitCode {
     }
 }
 
-/// Builds the program and says where it is. With the whole workspace and every feature, as the tests are: what is compiled for it
-/// is not compiled again for them.
 fn build() -> Result<PathBuf> {
-    let everything = [
-        "build",
-        "--workspace",
-        "--all-features",
-        "--locked",
-        "--bin",
-        PROGRAM,
-    ];
-    run_command(cargo(everything).arg("--quiet"))?;
-    let metadata = Metadata::read()?;
-    Ok(metadata.target_directory.join("debug").join(PROGRAM))
+    built(PROGRAM, ["--quiet"])
 }
 
 /// The servers while tests run.

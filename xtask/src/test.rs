@@ -1,12 +1,16 @@
 //! `cargo xtask test`: the one command that says whether this clone works.
 
 mod factory;
+mod lanes;
 mod outside;
+mod programs;
 mod suite;
 mod totals;
 
 use std::process::ExitCode;
 
+use self::programs::Program;
+use self::totals::Totals;
 use crate::docs;
 use crate::metadata::Metadata;
 use crate::report::Report;
@@ -49,21 +53,31 @@ impl<'a> Plan<'a> {
 
 pub(crate) fn run(plan: &Plan<'_>) -> ExitCode {
     let mut report = Report::default();
-    let mut totals = totals::Totals::default();
-    let servers = with_servers(plan.deep, &mut report);
-    report.step("tests", || suite::run(plan.for_tests, &mut totals));
-    if plan.deep {
-        report.step("tests that take long", || {
-            suite::run_ignored(plan.for_tests, plan.operations, &mut totals)
-        });
-    }
+    let mut totals = Totals::default();
     match Metadata::read() {
-        Ok(metadata) => {
-            factory::steps(&metadata, &mut report);
-            report.step("a crate outside the workspace", || outside::run(&metadata));
-        }
+        Ok(metadata) => all(plan, &metadata, &mut report, &mut totals),
         Err(error) => report.step("read the workspace", || Err(error)),
     }
+    let exit = report.finish();
+    totals.print();
+    exit
+}
+
+fn all(plan: &Plan<'_>, metadata: &Metadata, report: &mut Report, totals: &mut Totals) {
+    let (programs, servers) = programs_and_servers(plan.deep, metadata, report);
+    if let Some(programs) = programs {
+        report.step("tests", || suite::run(&programs, plan.for_tests, totals));
+        if plan.deep {
+            report.step("tests that take long", || {
+                suite::run_ignored(&programs, plan.for_tests, plan.operations, totals)
+            });
+        }
+    }
+    report.step("examples in the documentation", || {
+        suite::run_examples(plan.for_tests, totals)
+    });
+    factory::steps(metadata, report);
+    report.step("a crate outside the workspace", || outside::run(metadata));
     report.step("generated documents", || docs::update(docs::Mode::Check));
     if let Some(servers) = servers {
         report.step("servers at the end", || {
@@ -71,20 +85,23 @@ pub(crate) fn run(plan: &Plan<'_>) -> ExitCode {
             servers.end().and(shown)
         });
     }
-    let exit = report.finish();
-    totals.print();
-    exit
 }
 
 /// Installs and starts the servers while the test programs are built. Tests that need one that is missing say so.
-fn with_servers(deep: bool, report: &mut Report) -> Option<Servers> {
-    let mut starting = None;
+fn programs_and_servers(
+    deep: bool,
+    metadata: &Metadata,
+    report: &mut Report,
+) -> (Option<Vec<Program>>, Option<Servers>) {
+    let (mut programs, mut starting, mut servers) = (None, None, None);
     report.step("servers, from here on beside the compiler", || {
         starting = Some(Servers::start(deep)?);
         Ok(())
     });
-    report.step("test programs", suite::build);
-    let mut servers = None;
+    report.step("test programs", || {
+        programs = Some(suite::build(metadata)?);
+        Ok(())
+    });
     if let Some(starting) = starting {
         report.step("servers", || {
             let (started, outcome) = starting.finish();
@@ -92,7 +109,7 @@ fn with_servers(deep: bool, report: &mut Report) -> Option<Servers> {
             outcome
         });
     }
-    servers
+    (programs, servers)
 }
 
 #[cfg(test)]

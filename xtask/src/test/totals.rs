@@ -18,6 +18,11 @@ impl Totals {
         self.failed
     }
 
+    /// How many programs have said how their tests went.
+    pub(super) fn summaries(&self) -> usize {
+        self.results.len()
+    }
+
     /// Reads one line of cargo's output, or of a test program's.
     pub(super) fn read_line(&mut self, line: &str) {
         let line = without_colour(line);
