@@ -177,7 +177,7 @@ impl Ledger {
         let stale = book
             .credits
             .values()
-            .filter(|credit| credit.is_stale(now))
+            .filter(|credit| credit.bytes > 0 && credit.is_stale(now))
             .count() as u64;
         if stale > 0 {
             self.settle_now().await?;
@@ -196,7 +196,8 @@ impl Ledger {
             let state = self.state();
             (state.open == 0 && state.spent == 0 && state.pending.is_none()).then_some(state.moves)
         };
-        let (Some(moves), Some(version), true) = (before, version, book.credits.is_empty()) else {
+        let settled = book.credits.values().all(|credit| credit.bytes == 0);
+        let (Some(moves), Some(version), true) = (before, version, settled) else {
             return Ok(false);
         };
         let (bytes, entries) = count.await?;
@@ -319,7 +320,11 @@ impl Ledger {
                 book.used += credit.bytes;
             }
         }
-        let Some(needed) = needed else { return 0 };
+        let Some(needed) = needed else {
+            // No credit, but the stamp: an answer that is lost must be recognised here, too.
+            self.credit(book, pending, 0);
+            return 0;
+        };
         let others: i64 = book.credits.values().map(|credit| credit.bytes).sum();
         let free = self
             .limit
@@ -331,13 +336,17 @@ impl Ledger {
         } else {
             (free.max(0), unsigned(needed - free.max(0)))
         };
+        self.credit(book, pending, grant);
+        missing
+    }
+
+    fn credit(&self, book: &mut Book, pending: &Pending, bytes: i64) {
         let credit = Credit {
             stamp: pending.stamp.clone(),
-            bytes: grant,
-            at: now,
+            bytes,
+            at: self.storage.now(),
         };
         book.credits.insert(self.owner.clone(), credit);
-        missing
     }
 
     /// What the document is to be told: what was left from an attempt that came to no end, or all there is.
@@ -473,4 +482,34 @@ fn signed(number: u64) -> i64 {
 
 fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use storage_core::Memory;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_settled_is_counted_once_though_the_answer_was_lost() {
+        let ledger = Arc::new(Ledger::new(Storage::new(Memory::new()), "n", Some(1 << 30)));
+        let written = async |before, after, entries| {
+            let mut reservation = ledger.reserve();
+            reservation.at_least(1_000).await.unwrap().unwrap();
+            reservation.happened(before, after, entries);
+        };
+        written(0, 1_000, 1).await;
+        for (before, after) in [(1_000, 300), (300, 800)] {
+            written(before, after, 0).await;
+            let pending = ledger.pending();
+            let (version, mut book) = ledger.read().await.unwrap();
+            ledger.balance(&mut book, &pending, None);
+            assert!(ledger.write(&book, version).await.unwrap());
+            // Nobody tells the handle.
+            ledger.settle().await.unwrap();
+            let usage = ledger.usage().await.unwrap();
+            assert_eq!((usage.bytes, usage.entries), (after, 1));
+        }
+        assert!(ledger.recount(async { Ok((800, 1)) }).await.unwrap());
+    }
 }
