@@ -210,6 +210,7 @@ impl StorageBackend for FsBackend {
 
     async fn close(&self) -> Result<()> {
         self.handle.blocking.close().await;
+        self.handle.root.buffers.clear();
         Ok(())
     }
 }

@@ -27,6 +27,23 @@ pub(crate) fn read_at(file: BorrowedFd<'_>, mut offset: u64, length: usize) -> R
     Ok(bytes)
 }
 
+/// Reads into a buffer from `offset` on until it is full. Gives how much was read: less only at the end of the file.
+pub(crate) fn fill_at(file: BorrowedFd<'_>, mut offset: u64, buffer: &mut [u8]) -> Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match pread(file, &mut buffer[filled..], offset) {
+            Ok(0) => break,
+            Ok(read) => {
+                filled += read;
+                offset += u64::try_from(read).unwrap_or(0);
+            }
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(filled)
+}
+
 /// Reads a small file from its beginning to its end.
 pub(crate) fn read_whole(file: BorrowedFd<'_>) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();

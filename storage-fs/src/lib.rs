@@ -56,6 +56,7 @@ mod adapter;
 mod atomic;
 mod backend;
 mod blocking;
+mod buffers;
 mod cached;
 mod config;
 mod confine;
@@ -67,6 +68,7 @@ mod layout;
 mod lock;
 mod logs;
 mod objects;
+mod remembered;
 mod root;
 #[cfg(test)]
 mod simulation;

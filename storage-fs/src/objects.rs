@@ -11,8 +11,9 @@ use storage_core::{
 };
 
 use crate::atomic::{Publication, publish, unlink};
+use crate::buffers::BUFFER_BYTES;
 use crate::error::failed;
-use crate::files::read_at;
+use crate::files::{fill_at, read_at};
 use crate::layout::Place;
 use crate::lock::Claim;
 use crate::root::{Opened, Root};
@@ -37,13 +38,9 @@ pub(crate) fn read(root: &Root, place: &Place, request: &ReadRequest) -> Result<
         };
         meta.check_read(request)?;
         let range = request.range.unwrap_or(ByteRange::From(0)).resolve(meta.size);
-        let bytes = read_range(file.as_fd(), &range)?;
+        let bytes = read_range(root, file.as_fd(), &range)?;
         if bytes.len() == length(&range)? {
-            return Ok(Some(Object {
-                meta,
-                range,
-                bytes: Bytes::from(bytes),
-            }));
+            return Ok(Some(Object { meta, range, bytes }));
         }
     }
     Err(Error::new(
@@ -52,8 +49,16 @@ pub(crate) fn read(root: &Root, place: &Place, request: &ReadRequest) -> Result<
     ))
 }
 
-fn read_range(file: BorrowedFd<'_>, range: &Range<u64>) -> Result<Vec<u8>> {
-    read_at(file, range.start, length(range)?).map_err(failed)
+fn read_range(root: &Root, file: BorrowedFd<'_>, range: &Range<u64>) -> Result<Bytes> {
+    let length = length(range)?;
+    if length != BUFFER_BYTES {
+        return read_at(file, range.start, length)
+            .map(Bytes::from)
+            .map_err(failed);
+    }
+    let mut buffer = root.buffers.take();
+    let read = fill_at(file, range.start, buffer.space()).map_err(failed)?;
+    Ok(buffer.into_piece(read))
 }
 
 fn length(range: &Range<u64>) -> Result<usize> {
@@ -125,7 +130,9 @@ pub(crate) fn place(
             .map_err(failed)?;
         root.durable.file(temporary.file())?;
     }
-    let (_, meta) = root.keeping.meta(temporary.file()).map_err(failed)?;
+    let stat = fstat(temporary.file()).map_err(failed)?;
+    let attribute = root.keeping.attribute(temporary.file()).map_err(failed)?;
+    let version = root.keeping.meta(&stat, attribute).version;
     let how = if terms.condition == Condition::IfAbsent {
         Publication::Create
     } else {
@@ -140,7 +147,7 @@ pub(crate) fn place(
     ))?;
     drop(held);
     root.durable.directory(directory.as_fd())?;
-    Ok(meta.version)
+    Ok(version)
 }
 
 impl Terms {

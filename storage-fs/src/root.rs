@@ -8,16 +8,18 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, open, openat, stat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, fstat, open, openat, stat, statat};
 use rustix::io::Errno;
 use storage_core::{Durability, Error, ErrorKind, ObjectMeta, Result, SweepReport};
 
 use self::format::Format;
+use crate::buffers::Buffers;
 use crate::config::FsConfig;
 use crate::confine::{DIRECTORY, FILE, Way, step};
 use crate::durable::Durable;
 use crate::error::{failed, foreign};
 use crate::layout::{Folding, INTERNAL, Layout, Place};
+use crate::remembered::{Remembered, Seen};
 use crate::staging::Staging;
 use crate::system::System;
 use crate::version::Keeping;
@@ -43,6 +45,8 @@ pub(crate) struct Root {
     pub(crate) durable: Durable,
     pub(crate) staging: Staging,
     pub(crate) resting: Resting,
+    pub(crate) buffers: Buffers,
+    remembered: Remembered,
 }
 
 /// A file of ours, open for reading.
@@ -98,6 +102,7 @@ impl Root {
         };
         let root = Self {
             path: config.root.clone(),
+            remembered: Remembered::new(directory.as_fd()),
             directory,
             way,
             store: format.store,
@@ -109,6 +114,7 @@ impl Root {
             durable,
             staging,
             resting: Resting::default(),
+            buffers: Buffers::default(),
         };
         match root.staging.sweep(SWEPT_AT_OPEN) {
             Ok(0) => {}
@@ -144,7 +150,29 @@ impl Root {
         let file = self
             .way
             .open_from_memory(self.directory.as_fd(), place.path(), FILE)?;
-        self.opened(file, place).ok()
+        self.opened_before(file, place, self.remembered.at(place.path()))
+            .ok()
+    }
+
+    /// Looks at a file as [`file_from_memory`](Self::file_from_memory) does. One that is what it was is not opened but for its name.
+    pub(crate) fn meta_from_memory(&self, place: &Place) -> Option<ObjectMeta> {
+        let seen = self.remembered.at(place.path());
+        #[cfg(target_os = "linux")]
+        if let Some(seen) = &seen {
+            let name = self.way.open_from_memory(
+                self.directory.as_fd(),
+                place.path(),
+                OFlags::PATH | OFlags::CLOEXEC,
+            )?;
+            if let Some(meta) = self.same(seen, &fstat(&name).ok()?) {
+                return Some(meta);
+            }
+        }
+        let file = self
+            .way
+            .open_from_memory(self.directory.as_fd(), place.path(), FILE)?;
+        let opened = self.opened_before(file, place, seen).ok()?;
+        Some(opened.meta)
     }
 
     /// Whether the disk can be asked for what is in memory only.
@@ -168,11 +196,48 @@ impl Root {
         }
     }
 
-    fn opened(&self, file: OwnedFd, place: &Place) -> Result<Opened> {
-        let (stat, meta) = self.keeping.meta(file.as_fd()).map_err(failed)?;
-        if !FileType::from_raw_mode(stat.st_mode).is_file() {
-            return Err(foreign(place.path()));
+    /// Looks at a file by its name in an open directory. `None` where there is none.
+    pub(crate) fn meta_in(&self, directory: BorrowedFd<'_>, place: &Place) -> Result<Option<ObjectMeta>> {
+        let seen = self.remembered.at(place.path());
+        if let Some(seen) = &seen
+            && let Ok(stat) = statat(directory, place.file(), AtFlags::SYMLINK_NOFOLLOW)
+            && let Some(meta) = self.same(seen, &stat)
+        {
+            return Ok(Some(meta));
         }
+        match openat(directory, place.file(), FILE, Mode::empty()) {
+            Ok(file) => self
+                .opened_before(file, place, seen)
+                .map(|opened| Some(opened.meta)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(refused(errno, place.path())),
+        }
+    }
+
+    /// The facts of a file that is what it was when its attribute was read.
+    fn same(&self, seen: &Seen, stat: &Stat) -> Option<ObjectMeta> {
+        let attribute = self.remembered.attribute(seen, stat)?;
+        Some(self.keeping.meta(stat, attribute))
+    }
+
+    fn opened(&self, file: OwnedFd, place: &Place) -> Result<Opened> {
+        let stat = regular(file.as_fd(), place)?;
+        let attribute = self.keeping.attribute(file.as_fd()).map_err(failed)?;
+        let meta = self.keeping.meta(&stat, attribute);
+        Ok(Opened { file, meta })
+    }
+
+    /// As [`opened`](Self::opened), where the attribute may be known, and is from now on.
+    fn opened_before(&self, file: OwnedFd, place: &Place, seen: Option<Seen>) -> Result<Opened> {
+        let stat = regular(file.as_fd(), place)?;
+        let attribute = match seen.and_then(|seen| self.remembered.attribute(&seen, &stat)) {
+            Some(attribute) => attribute,
+            None => self
+                .remembered
+                .learn(place.path(), &stat, || self.keeping.attribute(file.as_fd()))
+                .map_err(failed)?,
+        };
+        let meta = self.keeping.meta(&stat, attribute);
         Ok(Opened { file, meta })
     }
 
@@ -188,12 +253,8 @@ impl Root {
             Err(Errno::NOENT | Errno::NOTDIR) => return self.alive().map(|()| None),
             Err(errno) => return Err(refused(errno, place.path())),
         };
-        let stat = fstat(&file).map_err(failed)?;
-        if FileType::from_raw_mode(stat.st_mode).is_file() {
-            Ok(Some(file))
-        } else {
-            Err(foreign(place.path()))
-        }
+        regular(file.as_fd(), place)?;
+        Ok(Some(file))
     }
 
     /// Opens a directory to write in, creating it and those above it, and making each durable in its parent.
@@ -275,6 +336,16 @@ impl Root {
         let mut report = SweepReport::default();
         report.temporaries = self.staging.sweep(usize::MAX)?;
         Ok(report)
+    }
+}
+
+/// Looks at an open file, which must be one.
+fn regular(file: BorrowedFd<'_>, place: &Place) -> Result<Stat> {
+    let stat = fstat(file).map_err(failed)?;
+    if FileType::from_raw_mode(stat.st_mode).is_file() {
+        Ok(stat)
+    } else {
+        Err(foreign(place.path()))
     }
 }
 

@@ -6,7 +6,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fd::BorrowedFd;
-use rustix::fs::{Stat, Timespec, Timestamps, fgetxattr, fstat};
+use rustix::fs::{Stat, Timespec, Timestamps, fgetxattr};
 use rustix::io::{Errno, Result};
 use sha2::{Digest, Sha256};
 use storage_core::{ObjectMeta, Timestamp, Version, random_u128};
@@ -15,6 +15,9 @@ use crate::system::System;
 
 /// The attribute that holds the nonce. `user.` is the one namespace any owner of a file may write.
 pub(crate) const ATTRIBUTE: &str = "user.storage.version";
+
+/// What it holds. `None` where there is none, or none of ours.
+pub(crate) type Attribute = Option<[u8; 16]>;
 
 /// Where a root keeps the nonce of a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -44,30 +47,37 @@ impl Keeping {
         }
     }
 
-    /// The version of an open file.
-    pub(crate) fn of(self, file: BorrowedFd<'_>, stat: &Stat) -> Result<Version> {
+    /// The attribute of an open file, where this is what a version is made of.
+    pub(crate) fn attribute(self, file: BorrowedFd<'_>) -> Result<Attribute> {
+        if self == Self::ModificationTime {
+            return Ok(None);
+        }
+        let mut nonce = [0; 16];
+        match fgetxattr(file, ATTRIBUTE, &mut nonce) {
+            Ok(16) => Ok(Some(nonce)),
+            // Somebody else's file, or somebody else's attribute.
+            Ok(_) | Err(Errno::NODATA | Errno::RANGE | Errno::OPNOTSUPP) => Ok(None),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    /// The version of a file that has this attribute.
+    fn version(self, stat: &Stat, attribute: Attribute) -> Version {
         let (seconds, nanos) = modified(stat);
         let mut hash = Sha256::new();
-        match self {
-            Self::Attribute => {
-                let mut nonce = [0; 16];
-                match fgetxattr(file, ATTRIBUTE, &mut nonce) {
-                    Ok(16) => {
-                        hash.update(b"written");
-                        hash.update(nonce);
-                    }
-                    // Somebody else's file, or somebody else's attribute.
-                    Ok(_) | Err(Errno::NODATA | Errno::RANGE | Errno::OPNOTSUPP) => {
-                        hash.update(b"foreign");
-                        hash.update(number(stat.st_ino));
-                        hash.update(number(stat.st_ctime));
-                        hash.update(number(stat.st_ctime_nsec));
-                    }
-                    Err(errno) => return Err(errno),
-                }
+        match (self, attribute) {
+            (Self::Attribute, Some(nonce)) => {
+                hash.update(b"written");
+                hash.update(nonce);
+            }
+            (Self::Attribute, None) => {
+                hash.update(b"foreign");
+                hash.update(number(stat.st_ino));
+                hash.update(number(stat.st_ctime));
+                hash.update(number(stat.st_ctime_nsec));
             }
             // Not the change time: publishing changes it after the version is known.
-            Self::ModificationTime => {
+            (Self::ModificationTime, _) => {
                 hash.update(b"timed");
                 hash.update(number(stat.st_ino));
             }
@@ -77,20 +87,18 @@ impl Keeping {
         hash.update(nanos.to_le_bytes());
         let mut bits = [0; 16];
         bits.copy_from_slice(&hash.finalize()[..16]);
-        Ok(Version::from_u128(u128::from_le_bytes(bits)))
+        Version::from_u128(u128::from_le_bytes(bits))
     }
 
-    /// Size, version and time of an open file.
-    pub(crate) fn meta(self, file: BorrowedFd<'_>) -> Result<(Stat, ObjectMeta)> {
-        let stat = fstat(file)?;
-        let (seconds, nanos) = modified(&stat);
+    /// Size, version and time of a file that has this attribute.
+    pub(crate) fn meta(self, stat: &Stat, attribute: Attribute) -> ObjectMeta {
+        let (seconds, nanos) = modified(stat);
         let modified = Timestamp::from_millis(seconds.saturating_mul(1000).saturating_add(nanos / 1_000_000));
-        let meta = ObjectMeta {
-            size: size(&stat),
-            version: self.of(file, &stat)?,
+        ObjectMeta {
+            size: size(stat),
+            version: self.version(stat, attribute),
             modified: Some(modified),
-        };
-        Ok((stat, meta))
+        }
     }
 }
 

@@ -89,16 +89,16 @@ fn show(
         return Ok(Some(ListEntry::Object(key, None)));
     }
     let place = Place::new(level.path_of(entry));
-    let opened = if entry.is_nested() {
-        root.file(&place)
+    let meta = if entry.is_nested() {
+        root.file(&place).map(|opened| opened.map(|opened| opened.meta))
     } else {
         match level.directory(root)? {
-            Some(directory) => root.file_in(directory.as_fd(), &place),
+            Some(directory) => root.meta_in(directory.as_fd(), &place),
             None => Ok(None),
         }
     };
-    match opened {
-        Ok(opened) => Ok(opened.map(|opened| ListEntry::Object(key, Some(opened.meta)))),
+    match meta {
+        Ok(meta) => Ok(meta.map(|meta| ListEntry::Object(key, Some(meta)))),
         // Something foreign took its place since the directory was read.
         Err(error) if error.kind() == storage_core::ErrorKind::Corrupt => Ok(None),
         Err(error) => Err(error),
