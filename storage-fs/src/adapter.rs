@@ -201,11 +201,19 @@ impl StorageAdapter for Fs {
 
     async fn append(&self, log: &Name, request: AppendRequest) -> Result<Appended> {
         let mut ticket = self.logs.wait(log, request);
+        // Alone, its outcome is asked for when it is there: whoever waits for it besides the work is woken twice.
+        let mut free = self
+            .handle()
+            .locks
+            .try_claim(self.handle().root.layout.log(log).path());
         loop {
-            // Whoever has the turn does what waits: most often it is done before it is this one's.
-            let claim = match select(pin!(ticket.outcome()), pin!(self.claim(log))).await {
-                Either::Left((outcome, _)) => return outcome,
-                Either::Right((claim, _)) => claim,
+            let claim = match free.take() {
+                Some(claim) => claim,
+                // Whoever has the turn does what waits: most often it is done before it is this one's.
+                None => match select(pin!(ticket.outcome()), pin!(self.claim(log))).await {
+                    Either::Left((outcome, _)) => return outcome,
+                    Either::Right((claim, _)) => claim,
+                },
             };
             let (logs, root, log) = (
                 Arc::clone(&self.logs),

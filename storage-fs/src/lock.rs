@@ -81,6 +81,15 @@ impl Locks {
             shards,
         }
     }
+
+    /// Takes this handle's turn on the shard of a path, if nobody has it or waits for it.
+    pub(crate) fn try_claim(&self, path: &str) -> Option<Claim> {
+        let shard = Arc::clone(&self.shards[shard_of(path)]);
+        Some(Claim {
+            directory: Arc::clone(&self.directory),
+            shards: vec![shard.try_lock_owned().ok()?],
+        })
+    }
 }
 
 /// Every version of this library must agree on it, else two processes do not exclude each other.

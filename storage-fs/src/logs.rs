@@ -50,7 +50,18 @@ pub(crate) struct Logs {
 /// An open log.
 struct Open {
     file: OwnedFd,
+    /// Bytes in it when it was opened.
+    length: u64,
     known: Arc<Mutex<Known>>,
+}
+
+/// An append whose lines are about to be written.
+struct Part {
+    /// Where they end among the lines that are written with them.
+    end: u64,
+    /// The number of the entry after its last one.
+    next: u64,
+    closes: bool,
 }
 
 impl Logs {
@@ -119,7 +130,7 @@ impl Logs {
         };
         let (end, next, closed, incarnation) = {
             let mut known = lock(&open.known);
-            known.extend(open.file.as_fd(), log)?.sound()?;
+            known.extend(open.file.as_fd(), log, open.length)?.sound()?;
             (known.end, known.next, known.closed, known.incarnation)
         };
         if let Some(expected) = request.expected
@@ -139,14 +150,20 @@ impl Logs {
                 _ => Err(closed_log()),
             };
         }
-        if !request.entries.is_empty() {
-            let lines = lines_of(incarnation, next, &request.entries)?;
-            self.write(root, log, &open, end, &lines, &[length(&lines)])?;
-        }
-        Ok(Appended {
+        let appended = Appended {
             first: next,
             next: next + count(&request.entries),
-        })
+        };
+        if !request.entries.is_empty() {
+            let lines = lines_of(incarnation, next, &request.entries)?;
+            let part = Part {
+                end: length(&lines),
+                next: appended.next,
+                closes: false,
+            };
+            self.write(root, log, &open, end, &lines, &[part])?;
+        }
+        Ok(appended)
     }
 
     /// Appends one after the other, wherever the end is, and syncs once. Gives those that stand, from the first on; the others were not
@@ -160,21 +177,25 @@ impl Logs {
         };
         let (end, mut next, incarnation) = {
             let mut known = lock(&open.known);
-            known.extend(open.file.as_fd(), log)?.sound()?;
+            known.extend(open.file.as_fd(), log, open.length)?.sound()?;
             if known.closed {
                 return Err(closed_log());
             }
             (known.end, known.next, known.incarnation)
         };
-        let (mut lines, mut ends, mut appended) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut lines, mut parts, mut appended) = (Vec::new(), Vec::new(), Vec::new());
         for append in appends {
             let first = next;
             lines.extend(lines_of(incarnation, first, &append.request.entries)?);
-            ends.push(length(&lines));
             next += count(&append.request.entries);
+            parts.push(Part {
+                end: length(&lines),
+                next,
+                closes: false,
+            });
             appended.push(Appended { first, next });
         }
-        let whole = self.write(root, log, &open, end, &lines, &ends)?;
+        let whole = self.write(root, log, &open, end, &lines, &parts)?;
         appended.truncate(whole);
         Ok(appended)
     }
@@ -189,15 +210,19 @@ impl Logs {
         };
         let (end, next, closed, incarnation) = {
             let mut known = lock(&open.known);
-            known.extend(open.file.as_fd(), log)?.sound()?;
+            known.extend(open.file.as_fd(), log, open.length)?.sound()?;
             (known.end, known.next, known.closed, known.incarnation)
         };
         if closed {
             return self.sync(root, log, &open.file);
         }
         let line = closing_line(incarnation, next)?;
-        self.write(root, log, &open, end, &line, &[length(&line)])
-            .map(|_| ())
+        let part = Part {
+            end: length(&line),
+            next,
+            closes: true,
+        };
+        self.write(root, log, &open, end, &line, &[part]).map(|_| ())
     }
 
     /// Removes a log. The next of its name is another incarnation.
@@ -235,7 +260,8 @@ impl Logs {
             return Ok(Some(LogPage::default()));
         };
         let mut known = lock(&open.known);
-        let tail = known.extend(open.file.as_fd(), log)?;
+        let length = size(&fstat(&open.file).map_err(failed)?);
+        let tail = known.extend(open.file.as_fd(), log, length)?;
         if tail.torn_bytes > 0 && !locked {
             return Ok(None);
         }
@@ -265,7 +291,7 @@ impl Logs {
 
     /// Opens a log's file and finds what is known of this incarnation.
     fn open(&self, root: &Root, log: &Name, place: &Place, writing: bool) -> Result<Option<Open>> {
-        let Some(file) = root.log_file(place, writing)? else {
+        let Some((file, length)) = root.log_file(place, writing)? else {
             return Ok(None);
         };
         if writing && !root.durable.knows(place.path()) {
@@ -275,7 +301,6 @@ impl Logs {
             root.durable.remember(place.path());
         }
         let header = Header::read(file.as_fd(), log)?;
-        let length = size(&fstat(&file).map_err(failed)?);
         let mut all = lock(&self.known);
         make_room(&mut all, log);
         let known = all
@@ -283,13 +308,16 @@ impl Logs {
             .or_insert_with(|| Arc::new(Mutex::new(Known::new(&header))));
         let stale = {
             let known = lock(known);
-            known.incarnation != header.incarnation || known.end > length
+            // What is longer than the file was may have been appended since.
+            known.incarnation != header.incarnation
+                || (known.end > length && known.end > size(&fstat(&file).map_err(failed)?))
         };
         if stale {
             *known = Arc::new(Mutex::new(Known::new(&header)));
         }
         Ok(Some(Open {
             file,
+            length,
             known: Arc::clone(known),
         }))
     }
@@ -328,8 +356,8 @@ impl Logs {
         Ok(())
     }
 
-    /// Writes the lines of appends at the end of what is whole, over whatever a crash left there. Gives how many of the appends, whose
-    /// lines end there, stand: fewer than all where the disk took no more.
+    /// Writes the lines of appends at the end of what is whole, over whatever a crash left there. Gives how many of the appends stand:
+    /// fewer than all where the disk took no more.
     fn write(
         &self,
         root: &Root,
@@ -337,11 +365,10 @@ impl Logs {
         open: &Open,
         end: u64,
         lines: &[u8],
-        ends: &[u64],
+        parts: &[Part],
     ) -> Result<usize> {
         let file = open.file.as_fd();
-        let torn = size(&fstat(file).map_err(failed)?) > end;
-        if torn {
+        if open.length > end {
             self.cut(root, log, open, end)?;
         } else if lock(&open.known).durable < end {
             // Whoever appended before may have died before it was durable, and this must not be the only one that is.
@@ -349,7 +376,7 @@ impl Logs {
                 .map_err(|error| error.with_applied(Applied::No))?;
         }
         let (mut at, mut rest) = (end, lines);
-        let mut whole = ends.len();
+        let mut whole = parts.len();
         while !rest.is_empty() {
             match root.system.write_at(file, rest, at) {
                 Ok(written) => {
@@ -358,23 +385,29 @@ impl Logs {
                 }
                 Err(Errno::INTR) => {}
                 Err(errno) => {
-                    whole = ends.partition_point(|append| end + append <= at);
+                    whole = parts.partition_point(|part| end + part.end <= at);
                     // What is there of an append that is not whole counts for nothing even where it cannot be removed. One that is whole
                     // may have been read by now, and stays.
                     let Some(last) = whole.checked_sub(1) else {
                         let _ = self.cut(root, log, open, end);
                         return Err(failed(errno));
                     };
-                    let _ = root.system.truncate(file, end + ends[last]);
+                    let _ = root.system.truncate(file, end + parts[last].end);
                     break;
                 }
             }
         }
         self.sync(root, log, &open.file)?;
         let mut known = lock(&open.known);
-        // What it finds is what was written; whoever comes next finds it where this could not.
-        let _ = known.extend(file, log);
-        known.durable = known.end;
+        let mut start = end;
+        for part in &parts[..whole] {
+            // A reader may have come to it first.
+            if known.end == start {
+                known.grow(part.next, end + part.end, part.closes);
+            }
+            start = end + part.end;
+        }
+        known.durable = known.durable.max(start);
         Ok(whole)
     }
 

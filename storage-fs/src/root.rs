@@ -22,7 +22,7 @@ use crate::layout::{Folding, INTERNAL, Layout, Place};
 use crate::remembered::{Remembered, Seen};
 use crate::staging::Staging;
 use crate::system::System;
-use crate::version::Keeping;
+use crate::version::{Keeping, size};
 use crate::walk::Resting;
 
 const DIRECTORY_MODE: Mode = Mode::RWXU;
@@ -241,8 +241,8 @@ impl Root {
         Ok(Opened { file, meta })
     }
 
-    /// Opens a log's file, for appending where `writing`. `None` where there is none.
-    pub(crate) fn log_file(&self, place: &Place, writing: bool) -> Result<Option<OwnedFd>> {
+    /// Opens a log's file, for appending where `writing`, and looks how long it is. `None` where there is none.
+    pub(crate) fn log_file(&self, place: &Place, writing: bool) -> Result<Option<(OwnedFd, u64)>> {
         let flags = if writing {
             FILE.difference(OFlags::RDONLY) | OFlags::RDWR
         } else {
@@ -253,8 +253,8 @@ impl Root {
             Err(Errno::NOENT | Errno::NOTDIR) => return self.alive().map(|()| None),
             Err(errno) => return Err(refused(errno, place.path())),
         };
-        regular(file.as_fd(), place)?;
-        Ok(Some(file))
+        let length = size(&regular(file.as_fd(), place)?);
+        Ok(Some((file, length)))
     }
 
     /// Opens a directory to write in, creating it and those above it, and making each durable in its parent.

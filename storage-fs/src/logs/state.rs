@@ -2,13 +2,10 @@
 
 use bytes::Bytes;
 use rustix::fd::BorrowedFd;
-use rustix::fs::fstat;
 use storage_core::{Error, LogEntry, Name, Result};
 
 use super::line::Header;
 use super::scan::{Appends, Found};
-use crate::error::failed;
-use crate::version::size;
 
 /// How many bytes of entries one page holds at most, unless a single entry is larger.
 const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
@@ -58,9 +55,8 @@ impl Known {
         }
     }
 
-    /// Reads on from where the last reading ended.
-    pub(super) fn extend(&mut self, file: BorrowedFd<'_>, log: &Name) -> Result<Tail> {
-        let length = size(&fstat(file).map_err(failed)?);
+    /// Reads on from where the last reading ended. The file is at least that long.
+    pub(super) fn extend(&mut self, file: BorrowedFd<'_>, log: &Name, length: u64) -> Result<Tail> {
         let mut tail = Tail::default();
         if length <= self.end {
             return Ok(tail);
@@ -73,16 +69,8 @@ impl Known {
                     return Ok(tail);
                 }
                 Found::Append(append) => {
-                    let far = self
-                        .checkpoints
-                        .last()
-                        .is_none_or(|(_, at)| self.end - at >= CHECKPOINT_BYTES);
-                    if far {
-                        self.checkpoints.push((append.first, self.end));
-                    }
-                    self.next = append.first + u64::try_from(append.entries.len()).unwrap_or(0);
-                    self.end = append.end;
-                    self.closed = append.closes;
+                    let next = append.first + u64::try_from(append.entries.len()).unwrap_or(0);
+                    self.grow(next, append.end, append.closes);
                 }
                 Found::End => return Ok(tail),
                 Found::Torn => {
@@ -95,6 +83,20 @@ impl Known {
                 }
             }
         }
+    }
+
+    /// A whole append stands at the end.
+    pub(super) fn grow(&mut self, next: u64, end: u64, closes: bool) {
+        let far = self
+            .checkpoints
+            .last()
+            .is_none_or(|(_, at)| self.end - at >= CHECKPOINT_BYTES);
+        if far {
+            self.checkpoints.push((self.next, self.end));
+        }
+        self.next = next;
+        self.end = end;
+        self.closed = closes;
     }
 
     /// Entries from a number on, no more than a page takes.
