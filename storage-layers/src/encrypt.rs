@@ -89,12 +89,13 @@ impl<A: StorageBackend> Encrypt<A> {
     /// `Unauthenticated` for the wrong key; `InvalidArgument` for a medium that holds plain data; as [`Keystore::open_or_create`].
     pub async fn open_backend(inner: A, options: EncryptOptions) -> Result<Self> {
         let inner = Arc::new(inner);
-        let now = now_ms();
-        let keystore = Keystore::open_or_create(&*inner, &options.provider, options.suite, now).await?;
-        Self::with_keystore(inner, keystore, options)
+        Self::with_its_keystore(inner, options).await
     }
 
-    fn with_keystore(inner: Arc<A>, keystore: Keystore, options: EncryptOptions) -> Result<Self> {
+    async fn with_its_keystore(inner: Arc<A>, options: EncryptOptions) -> Result<Self> {
+        let (provider, suite) = (&options.provider, options.suite);
+        let keystore =
+            Keystore::open_or_create_beside(&*inner, provider, suite, now_ms(), &options.beside).await?;
         let medium: Arc<dyn StorageBackend> = Arc::clone(&inner) as _;
         let sealing = Sealing::of_keystore(medium, keystore, options.namespace)?;
         let declared = Declared::new(options.collections, options.others)?;
@@ -143,9 +144,7 @@ impl<A: StorageAdapter> Encrypt<A> {
                 return Err(crate::encryption::plain_data());
             }
         }
-        let now = now_ms();
-        let keystore = Keystore::open_or_create(&*inner, &options.provider, options.suite, now).await?;
-        Self::with_keystore(inner, keystore, options)
+        Self::with_its_keystore(inner, options).await
     }
 
     async fn opened(&self, collection: &Name, stored: StoredDocument) -> Result<StoredDocument> {

@@ -122,7 +122,9 @@ impl Command {
         // Over a storage that has a keystore: none is made by the way.
         let open = async |provider: KeyProvider, namespace: String| {
             keystore(&adapter, &provider).await?;
-            let options = EncryptOptions::new(provider).namespace(namespace).beside(beside);
+            let options = EncryptOptions::new(provider)
+                .namespace(namespace)
+                .beside(beside.clone());
             Ok::<_, Failure>(Encrypt::open(Arc::clone(&adapter), options).await?)
         };
         match self {
@@ -131,7 +133,8 @@ impl Command {
                     return Err(Failure::Usage("the storage has a keystore already".into()));
                 }
                 let provider = key.provider()?;
-                Encrypt::open(Arc::clone(&adapter), EncryptOptions::new(provider.clone())).await?;
+                let options = EncryptOptions::new(provider.clone()).beside(beside);
+                Encrypt::open(Arc::clone(&adapter), options).await?;
                 list(output, keystore(&adapter, &provider).await?, None)
             }
             Self::List { key, count } => {

@@ -126,6 +126,29 @@ fn without_the_right_key_nothing_is_listed_and_none_is_made_by_the_way() {
     }
 }
 
+#[test]
+fn a_fresh_pair_in_one_directory_can_be_encrypted_and_one_with_data_cannot() {
+    let create = ["key", "create", "--key-variable", "ROOT_KEY"];
+    for (what, command) in [
+        ("an object", &["put", "a"][..]),
+        ("a document", &["doc", "put", "c", "a"][..]),
+    ] {
+        let shell = Shell::new()
+            .with("ROOT_KEY", KEY)
+            .with("STORAGE_OBJECTS_URL", "fs:./sessions")
+            .with("STORAGE_DOCUMENTS_URL", "sqlite:./sessions/metadata.db");
+        assert_eq!(shell.run_with_input(command, b"{}").code, 0);
+        let refused = shell.run(&create);
+        assert!(
+            refused.err.contains("written without a key"),
+            "{what}: {}",
+            refused.err
+        );
+        std::fs::remove_dir_all(shell.path().join("sessions")).unwrap();
+        assert_eq!(ids(&shell.ok(&create)).len(), 1);
+    }
+}
+
 /// The pair that `chunks_from_env` makes: the database lies among the objects, and shows as some.
 #[cfg(feature = "layers")]
 #[test]

@@ -53,7 +53,8 @@ impl EncryptOptions {
     }
 
     /// The keys of objects that are none of this layer's, such as the files of a database in the same directory:
-    /// [`reseal`](super::Encrypt::reseal) and [`references`](super::Encrypt::references) pass over them.
+    /// [`reseal`](super::Encrypt::reseal) and [`references`](super::Encrypt::references) pass over them, and a storage that holds nothing else
+    /// is empty.
     #[must_use]
     pub fn beside(mut self, keys: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.beside.extend(keys.into_iter().map(Into::into));

@@ -2,12 +2,13 @@
 
 mod document;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use storage_core::{
-    Area, Condition, Error, ErrorKind, Key as ObjectKey, ListRequest, ReadRequest, Result, StorageBackend,
-    Version, WriteRequest,
+    Area, Condition, Error, ErrorKind, Key as ObjectKey, ListEntry, ListRequest, ReadRequest, Result,
+    StorageBackend, Version, WriteRequest,
 };
 
 use self::document::{Document, Entry, Wrapped};
@@ -90,16 +91,27 @@ impl Keystore {
         suite: Suite,
         now_ms: i64,
     ) -> Result<Self> {
+        Self::open_or_create_beside(medium, provider, suite, now_ms, &BTreeSet::new()).await
+    }
+
+    /// The same, where objects with these keys are none of this store's.
+    pub(crate) async fn open_or_create_beside<B: StorageBackend + ?Sized>(
+        medium: &B,
+        provider: &KeyProvider,
+        suite: Suite,
+        now_ms: i64,
+        beside: &BTreeSet<String>,
+    ) -> Result<Self> {
         if let Some(keystore) = Self::open(medium, provider).await? {
             return Ok(keystore);
         }
-        let mut empty = true;
-        for area in [Area::Objects, Area::Overlay] {
-            let mut request = ListRequest::new("");
-            request.limit = 1;
-            empty &= medium.list(area, request).await?.entries.is_empty();
-        }
-        if !empty {
+        let mut request = ListRequest::new("");
+        request.limit = beside.len() + 1;
+        let objects = medium.list(Area::Objects, request.clone()).await?;
+        let overlay = medium.list(Area::Overlay, request).await?;
+        let foreign =
+            |entry: &ListEntry| matches!(entry, ListEntry::Object(key, _) if beside.contains(key.as_str()));
+        if !objects.entries.iter().all(foreign) || !overlay.entries.is_empty() {
             // Unless somebody else made it, and wrote, since we looked.
             return Self::open(medium, provider).await?.ok_or_else(plain_data);
         }
