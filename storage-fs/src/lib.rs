@@ -70,6 +70,7 @@ mod logs;
 mod objects;
 mod remembered;
 mod root;
+mod settled;
 #[cfg(test)]
 mod simulation;
 mod staging;

@@ -132,7 +132,7 @@ pub(crate) fn place(
     }
     let stat = fstat(temporary.file()).map_err(failed)?;
     let attribute = root.keeping.attribute(temporary.file()).map_err(failed)?;
-    let version = root.keeping.meta(&stat, attribute).version;
+    let version = root.keeping.version(&stat, attribute);
     let how = if terms.condition == Condition::IfAbsent {
         Publication::Create
     } else {

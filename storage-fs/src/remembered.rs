@@ -11,15 +11,12 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fd::BorrowedFd;
 use rustix::fs::Stat;
 
+use crate::settled::{is_settled, now};
 use crate::version::Attribute;
-
-/// How many seconds before an attribute is read its file must have been changed last. Disks keep times of two seconds at the coarsest.
-const SETTLED_SECONDS: i64 = 2;
 
 const SHARDS: usize = 16;
 
@@ -81,8 +78,7 @@ impl Remembered {
         let attribute = read()?;
         let (inode, changed) = identity(stat);
         // Whatever changes the file after this reading gives it a later time.
-        let settled = before.is_some_and(|before| changed.0 < before - SETTLED_SECONDS);
-        if settled && self.is_here(stat) {
+        if is_settled(changed.0, before) && self.is_here(stat) {
             let hash = self.hasher.hash_one(path);
             self.shard(hash, |shard| {
                 if shard.len() >= MAX_FILES && !shard.contains_key(&hash) {
@@ -128,11 +124,6 @@ fn identity(stat: &Stat) -> (u64, (i64, u32)) {
     )
 }
 
-fn now() -> Option<i64> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-    i64::try_from(now.as_secs()).ok()
-}
-
 /// The disk a root is on, where this system itself keeps its change times: on a network disk another machine does, by its own clock, and
 /// in user space anybody by any.
 #[cfg(target_os = "linux")]
@@ -159,7 +150,7 @@ mod tests {
     use std::path::Path;
 
     use rustix::fd::AsFd;
-    use rustix::fs::{Timespec, Timestamps, XattrFlags, fstat, setxattr, stat};
+    use rustix::fs::{Timespec, XattrFlags, fstat, setxattr, stat};
 
     use super::*;
     use crate::system::System;
@@ -196,12 +187,8 @@ mod tests {
                 tv_sec: 1_000_000,
                 tv_nsec: 7,
             };
-            let times = Timestamps {
-                last_access: time,
-                last_modification: time,
-            };
             let file = File::open(&path).unwrap();
-            System::default().set_times(file.as_fd(), &times).unwrap();
+            System::default().set_time(file.as_fd(), time).unwrap();
         };
         let write = || {
             fs::write(&path, "same size").unwrap();

@@ -147,11 +147,14 @@ impl Root {
 
     /// Opens a file the system finds without asking the disk. `None` where it does not, for whatever reason.
     pub(crate) fn file_from_memory(&self, place: &Place) -> Option<Opened> {
+        self.seen_file_from_memory(place, self.remembered.at(place.path()))
+    }
+
+    fn seen_file_from_memory(&self, place: &Place, seen: Option<Seen>) -> Option<Opened> {
         let file = self
             .way
             .open_from_memory(self.directory.as_fd(), place.path(), FILE)?;
-        self.opened_before(file, place, self.remembered.at(place.path()))
-            .ok()
+        self.opened_before(file, place, seen).ok()
     }
 
     /// Looks at a file as [`file_from_memory`](Self::file_from_memory) does. One that is what it was is not opened but for its name.
@@ -168,11 +171,7 @@ impl Root {
                 return Some(meta);
             }
         }
-        let file = self
-            .way
-            .open_from_memory(self.directory.as_fd(), place.path(), FILE)?;
-        let opened = self.opened_before(file, place, seen).ok()?;
-        Some(opened.meta)
+        self.seen_file_from_memory(place, seen).map(|opened| opened.meta)
     }
 
     /// Whether the disk can be asked for what is in memory only.
@@ -189,11 +188,8 @@ impl Root {
 
     /// Opens a file by its name in an open directory. `None` where there is none.
     pub(crate) fn file_in(&self, directory: BorrowedFd<'_>, place: &Place) -> Result<Option<Opened>> {
-        match openat(directory, place.file(), FILE, Mode::empty()) {
-            Ok(file) => self.opened(file, place).map(Some),
-            Err(Errno::NOENT) => Ok(None),
-            Err(errno) => Err(refused(errno, place.path())),
-        }
+        let file = file_in(directory, place)?;
+        file.map(|file| self.opened(file, place)).transpose()
     }
 
     /// Looks at a file by its name in an open directory. `None` where there is none.
@@ -205,13 +201,8 @@ impl Root {
         {
             return Ok(Some(meta));
         }
-        match openat(directory, place.file(), FILE, Mode::empty()) {
-            Ok(file) => self
-                .opened_before(file, place, seen)
-                .map(|opened| Some(opened.meta)),
-            Err(Errno::NOENT) => Ok(None),
-            Err(errno) => Err(refused(errno, place.path())),
-        }
+        let opened = file_in(directory, place)?.map(|file| self.opened_before(file, place, seen));
+        opened.map(|opened| Ok(opened?.meta)).transpose()
     }
 
     /// The facts of a file that is what it was when its attribute was read.
@@ -336,6 +327,14 @@ impl Root {
         let mut report = SweepReport::default();
         report.temporaries = self.staging.sweep(usize::MAX)?;
         Ok(report)
+    }
+}
+
+fn file_in(directory: BorrowedFd<'_>, place: &Place) -> Result<Option<OwnedFd>> {
+    match openat(directory, place.file(), FILE, Mode::empty()) {
+        Ok(file) => Ok(Some(file)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(errno) => Err(refused(errno, place.path())),
     }
 }
 

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustix::fd::{BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, Mode, OFlags, Timestamps, XattrFlags};
+use rustix::fs::{AtFlags, Mode, OFlags, Timespec, Timestamps, XattrFlags};
 use rustix::io::{Errno, Result, retry_on_intr};
 
 #[cfg(test)]
@@ -175,8 +175,13 @@ impl System {
         })
     }
 
-    pub(crate) fn set_times(&self, file: BorrowedFd<'_>, times: &Timestamps) -> Result<()> {
-        self.call(Call::SetTimes { file }, || rustix::fs::futimens(file, times))
+    /// Sets the times of reading and of modification.
+    pub(crate) fn set_time(&self, file: BorrowedFd<'_>, time: Timespec) -> Result<()> {
+        let times = Timestamps {
+            last_access: time,
+            last_modification: time,
+        };
+        self.call(Call::SetTimes { file }, || rustix::fs::futimens(file, &times))
     }
 
     /// Renames, replacing what has the new name.

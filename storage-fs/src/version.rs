@@ -3,14 +3,13 @@
 //! A file that others put there has no such mark; its version is made of inode, size and times, and is as good as those: an edit
 //! that keeps them all goes unnoticed.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use rustix::fd::BorrowedFd;
-use rustix::fs::{Stat, Timespec, Timestamps, fgetxattr};
+use rustix::fs::{Stat, Timespec, fgetxattr};
 use rustix::io::{Errno, Result};
 use sha2::{Digest, Sha256};
 use storage_core::{ObjectMeta, Timestamp, Version, random_u128};
 
+use crate::settled::now;
 use crate::system::System;
 
 /// The attribute that holds the nonce. `user.` is the one namespace any owner of a file may write.
@@ -34,16 +33,7 @@ impl Keeping {
     pub(crate) fn seal(self, system: &System, file: BorrowedFd<'_>, current: Option<&Stat>) -> Result<()> {
         match self {
             Self::Attribute => system.set_attribute(file, ATTRIBUTE, &random_u128().to_le_bytes()),
-            Self::ModificationTime => {
-                let time = next_time(current.map(modified));
-                system.set_times(
-                    file,
-                    &Timestamps {
-                        last_access: time,
-                        last_modification: time,
-                    },
-                )
-            }
+            Self::ModificationTime => system.set_time(file, next_time(current.map(modified))),
         }
     }
 
@@ -62,7 +52,7 @@ impl Keeping {
     }
 
     /// The version of a file that has this attribute.
-    fn version(self, stat: &Stat, attribute: Attribute) -> Version {
+    pub(crate) fn version(self, stat: &Stat, attribute: Attribute) -> Version {
         let (seconds, nanos) = modified(stat);
         let mut hash = Sha256::new();
         match (self, attribute) {
@@ -123,9 +113,7 @@ fn number<N: TryInto<i128>>(number: N) -> [u8; 16] {
 
 /// A time later than any the file had, and random below the second.
 fn next_time(current: Option<(i64, i64)>) -> Timespec {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |now| i64::try_from(now.as_secs()).unwrap_or(0));
+    let now = now().unwrap_or(0);
     let nanos = i64::try_from(random_u128() % 1_000_000_000).unwrap_or(0);
     let (tv_sec, tv_nsec) = match current {
         Some((seconds, before)) if seconds >= now => {

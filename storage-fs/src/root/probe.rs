@@ -1,7 +1,7 @@
 //! What a disk does, found out by trying when a root is created.
 
 use rustix::fd::AsFd;
-use rustix::fs::{AtFlags, Timespec, Timestamps, fgetxattr, fstat, statat};
+use rustix::fs::{AtFlags, Timespec, fgetxattr, fstat, statat};
 use storage_core::{Error, ErrorKind, Result};
 
 use crate::atomic::{Publication, publish};
@@ -79,13 +79,9 @@ fn keeps_nanoseconds(temporary: &Temporary) -> Result<bool> {
         tv_sec: 1_000_000_001,
         tv_nsec: 123_456_789,
     };
-    let times = Timestamps {
-        last_access: time,
-        last_modification: time,
-    };
     temporary
         .system()
-        .set_times(temporary.file(), &times)
+        .set_time(temporary.file(), time)
         .map_err(failed)?;
     Ok(modified(&fstat(temporary.file()).map_err(failed)?) == (time.tv_sec, time.tv_nsec))
 }

@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Timespec, Timestamps, XattrFlags};
+use rustix::fd::AsFd;
+use rustix::fs::{Timespec, XattrFlags};
 
 use super::disk::{Content, Node};
+use crate::system::System;
 use crate::version::ATTRIBUTE;
 
 /// Directories in which names are random and files are never read: what stays in them after a crash matters only as a whole.
@@ -112,12 +114,7 @@ fn put_file(path: &Path, content: &Content) -> std::io::Result<()> {
         tv_sec: content.time.0,
         tv_nsec: content.time.1,
     };
-    let times = Timestamps {
-        last_access: time,
-        last_modification: time,
-    };
-    rustix::fs::futimens(&file, &times)?;
-    Ok(())
+    Ok(System::default().set_time(file.as_fd(), time)?)
 }
 
 fn published_in(branch: &Branch, path: &str, published: &mut BTreeMap<Node, String>) {

@@ -2,7 +2,6 @@
 
 use std::cell::OnceCell;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, Stat, fstat, openat, statat};
@@ -13,6 +12,7 @@ use crate::confine::{DIRECTORY, step};
 use crate::error::failed;
 use crate::layout::{Space, goes_on};
 use crate::root::Root;
+use crate::settled::{is_settled, now};
 
 /// A directory, and how far it was visited.
 #[derive(Debug, Clone)]
@@ -179,17 +179,12 @@ struct Stamp {
     modified: (i64, i64),
 }
 
-/// How much older than the clock a modification must be for the next one to get another time. Disks take theirs from a clock that moves
-/// every few milliseconds, some keep whole seconds.
-const SETTLED_SECONDS: i64 = 2;
-
 impl Stamp {
     /// The stamp that stands for what is read from now on; `None` where a change after it could get the same one.
     fn before_reading(directory: BorrowedFd<'_>) -> Result<Option<Self>> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now();
         let stamp = Self::of(&fstat(directory).map_err(failed)?);
-        let settled = now.is_ok_and(|now| stamp.modified.0 < now.as_secs().cast_signed() - SETTLED_SECONDS);
-        Ok(settled.then_some(stamp))
+        Ok(is_settled(stamp.modified.0, now).then_some(stamp))
     }
 
     #[allow(
