@@ -83,8 +83,7 @@ async fn open(run: &mut Run, directory: &Path, all: &[Arc<People>]) -> Outcome {
         .per_round(5)
         .goal(Goal::within(&all[0].name(), 2.0));
     for people in all.iter().rev() {
-        let config =
-            SqliteConfig::new(database(directory, people.entities)).durability(Durability::ProcessCrash);
+        let config = SqliteConfig::new(database(directory, people.entities));
         table = table.contender(people.name(), move |number| {
             let config = config.clone();
             async move {
